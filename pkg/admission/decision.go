@@ -1,0 +1,59 @@
+package admission
+
+import (
+	"context"
+	"time"
+
+	"github.com/runecast/runecast/pkg/policy"
+)
+
+// TriggerType tells what asked for a decision, in the words that lists show.
+type TriggerType string
+
+// The trigger types.
+const (
+	TriggerAdmission TriggerType = "K8s admission controller"
+	TriggerAPI       TriggerType = "API"
+	TriggerCLI       TriggerType = "CLI"
+)
+
+// Decision is the stored record of one review: what was asked, what was answered and why.
+type Decision struct {
+	ID        string          `json:"id"`        // UUID of ours
+	ReviewUID string          `json:"reviewUid"` // request.uid
+	At        time.Time       `json:"at"`        // when the review arrived
+	Duration  time.Duration   `json:"duration"`  // until it was answered, in nanoseconds
+	Trigger   TriggerType     `json:"trigger"`
+	PolicyID  string          `json:"policyId"`
+	Policy    string          `json:"policy"` // the policy's name at that time
+	Mode      policy.Mode     `json:"mode"`
+	Verdict   policy.Verdict  `json:"verdict"`
+	Allowed   bool            `json:"allowed"` // what the API server was told
+	Reason    string          `json:"reason"`  // short and countable: compliant, violation, pending, unchanged, …
+	Message   string          `json:"message,omitempty"`
+	Operation string          `json:"operation"`
+	Group     string          `json:"group,omitempty"`
+	Kind      string          `json:"kind"`
+	Namespace string          `json:"namespace"`
+	Name      string          `json:"name"` // name or generateName
+	User      string          `json:"user"`
+	Images    []DecisionImage `json:"images"`
+}
+
+// DecisionImage is the part of a decision about one image. Digest and FeedRevision name its report.
+type DecisionImage struct {
+	Reference    string             `json:"reference"`
+	Digest       string             `json:"digest,omitempty"`
+	Platform     string             `json:"platform,omitempty"`
+	FeedRevision string             `json:"feedRevision,omitempty"`
+	Verdict      policy.Verdict     `json:"verdict"`
+	Cause        string             `json:"cause,omitempty"` // why it could not be judged
+	Violations   []policy.Violation `json:"violations,omitempty"`
+	Exempted     []policy.Exempted  `json:"exempted,omitempty"`
+}
+
+// DecisionStore keeps decisions.
+type DecisionStore interface {
+	// CreateDecision stores one decision; one whose id exists already is left as it is.
+	CreateDecision(ctx context.Context, d Decision) error
+}

@@ -1,0 +1,74 @@
+package inventory
+
+import (
+	"slices"
+
+	"github.com/package-url/packageurl-go"
+)
+
+// Package types, the names that package URLs use for them
+// (https://github.com/package-url/purl-spec/blob/main/PURL-TYPES.rst).
+const (
+	TypeDeb    = packageurl.TypeDebian
+	TypeAPK    = packageurl.TypeApk
+	TypeGolang = packageurl.TypeGolang
+	TypeNPM    = packageurl.TypeNPM
+	TypePyPI   = packageurl.TypePyPi
+)
+
+// OS is what the image's os-release file says of its distribution. The zero value means that the image has no such file.
+type OS struct {
+	ID         string `json:"id,omitempty"`         // os-release ID: debian, alpine, …
+	VersionID  string `json:"versionId,omitempty"`  // os-release VERSION_ID: 10, 3.19.1; empty for Debian testing
+	Codename   string `json:"codename,omitempty"`   // os-release VERSION_CODENAME: buster
+	PrettyName string `json:"prettyName,omitempty"` // os-release PRETTY_NAME
+}
+
+// Package is one installed package of an image.
+type Package struct {
+	Type          string `json:"type"`                    // one of the Type constants
+	Ecosystem     string `json:"ecosystem,omitempty"`     // OSV's ecosystem with its release: Debian:10, Alpine:v3.19, Go, npm, PyPI; empty when the distribution is unknown
+	Name          string `json:"name"`                    // as installed; for distributions the binary package
+	Version       string `json:"version"`                 // as installed; Go module versions without the leading v
+	Source        string `json:"source,omitempty"`        // source package, for distributions, where its name differs from Name
+	SourceVersion string `json:"sourceVersion,omitempty"` // version of the source package where it differs from Version
+	Arch          string `json:"arch,omitempty"`          // as the distribution writes it: amd64, x86_64, all
+	Path          string `json:"path"`                    // file of the image it was found in, without a leading slash
+	Layer         string `json:"layer,omitempty"`         // digest of the layer that brought that file
+}
+
+// Inventory is what an image contains: its distribution and its packages, as the union of its layers after deletions.
+type Inventory struct {
+	OS       OS        `json:"os"`
+	Packages []Package `json:"packages"`           // sorted by type, name, version, path
+	Warnings []string  `json:"warnings,omitempty"` // what could not be read and why; shown with every report
+}
+
+// AdvisoryName is the name under which advisories list the package: the source package where there is one.
+func (p Package) AdvisoryName() string {
+	if p.Source != "" {
+		return p.Source
+	}
+	return p.Name
+}
+
+// AdvisoryVersion is the version that goes with AdvisoryName.
+func (p Package) AdvisoryVersion() string {
+	if p.SourceVersion != "" {
+		return p.SourceVersion
+	}
+	return p.Version
+}
+
+// Count gives the number of packages of each type, as sorted types and their counts.
+func (i Inventory) Count() (types []string, counts map[string]int) {
+	counts = map[string]int{}
+	for _, p := range i.Packages {
+		counts[p.Type]++
+	}
+	for t := range counts {
+		types = append(types, t)
+	}
+	slices.Sort(types)
+	return types, counts
+}

@@ -1,0 +1,31 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/runecast/runecast/pkg/advisory"
+)
+
+// Outcome tells how far the scan of an image got.
+type Outcome string
+
+// The outcomes. Everything but OutcomeScanned is unknown, and the policy's switch of that name decides.
+const (
+	OutcomeScanned     Outcome = "scanned"
+	OutcomePending     Outcome = "pending"     // the scan goes on: onPending
+	OutcomeUnscannable Outcome = "unscannable" // registry down, access refused, not an image, too large: onUnscannable
+	OutcomeNoFeed      Outcome = "noFeed"      // no vulnerability data at all: onNoFeed
+)
+
+// Subject is one image as a policy judges it.
+type Subject struct {
+	Reference string               // as the workload names it
+	Digest    string               // what it resolved to; empty when it could not be resolved
+	Platform  string               // os/arch[/variant]
+	Outcome   Outcome              //
+	Cause     string               // for every outcome but scanned: what went wrong, in words for the user, without credentials
+	Remedy    string               // for every outcome but scanned: what to do about it
+	Findings  []advisory.Finding   //
+	Uncovered []advisory.Uncovered // judged by onNoFeed, as the feed lacks them
+	FeedDate  time.Time            // date of the feed that the findings come from
+}

@@ -1,0 +1,33 @@
+package scan
+
+import (
+	"context"
+
+	"github.com/runecast/runecast/pkg/inventory"
+)
+
+// ReportStore keeps reports by image digest and feed revision. A missing one is (nil, nil).
+type ReportStore interface {
+	Report(ctx context.Context, digest, feedRevision string) (*Report, error)
+	PutReport(ctx context.Context, r *Report) error
+}
+
+// InventoryStore keeps inventories by image digest, so that a new feed needs no new pull. A missing one is (nil, nil).
+type InventoryStore interface {
+	Inventory(ctx context.Context, digest string) (*Contents, error)
+	PutInventory(ctx context.Context, digest string, c *Contents) error
+}
+
+// LayerStore keeps layer inventories by layer digest, so that images share what their common layers contain. A missing one is (nil, nil).
+type LayerStore interface {
+	Layer(ctx context.Context, digest string) (*inventory.Layer, error)
+	PutLayer(ctx context.Context, digest string, l *inventory.Layer) error
+}
+
+// Contents is what reading an image gives, whatever the feed: everything a report needs but the findings.
+type Contents struct {
+	Inventory inventory.Inventory `json:"inventory"`
+	Platform  string              `json:"platform"`
+	Size      int64               `json:"size"`   // bytes of all layers, compressed
+	Layers    int                 `json:"layers"` //
+}
