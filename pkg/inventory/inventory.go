@@ -1,19 +1,15 @@
 package inventory
 
-import (
-	"slices"
-
-	"github.com/package-url/packageurl-go"
-)
+import "slices"
 
 // Package types, the names that package URLs use for them
 // (https://github.com/package-url/purl-spec/blob/main/PURL-TYPES.rst).
 const (
-	TypeDeb    = packageurl.TypeDebian
-	TypeAPK    = packageurl.TypeApk
-	TypeGolang = packageurl.TypeGolang
-	TypeNPM    = packageurl.TypeNPM
-	TypePyPI   = packageurl.TypePyPi
+	TypeDeb    = "deb"
+	TypeAPK    = "apk"
+	TypeGolang = "golang"
+	TypeNPM    = "npm"
+	TypePyPI   = "pypi"
 )
 
 // OS is what the image's os-release file says of its distribution. The zero value means that the image has no such file.
