@@ -1,0 +1,294 @@
+package advisory
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/runecast/runecast/pkg/inventory"
+)
+
+// UnknownDistribution is the ecosystem under which Matches.Uncovered counts packages of a distribution that could not be told.
+const UnknownDistribution = "unknown distribution"
+
+// Match finds the vulnerabilities of every package of an inventory.
+//
+// Packages are looked up by their ecosystem with its release and by AdvisoryName, and judged by AdvisoryVersion. An installed
+// version that cannot be parsed, or an advisory's, makes the finding uncertain and its severity unknown. Packages of an ecosystem
+// for which the index has no data are counted in Uncovered.
+func (x *Index) Match(ctx context.Context, inv inventory.Inventory) (Matches, error) {
+	var found Matches
+	err := x.guarded(func() error {
+		m := matcher{x: x, vulns: map[int]*Vulnerability{}}
+		uncovered := map[string]int{}
+		for i := range inv.Packages {
+			if i%256 == 0 && ctx.Err() != nil {
+				return fmt.Errorf("match %d packages: %w", len(inv.Packages), ctx.Err())
+			}
+			p := &inv.Packages[i]
+			switch {
+			case p.Ecosystem == "":
+				uncovered[UnknownDistribution]++
+			case !x.covered[p.Ecosystem]:
+				uncovered[p.Ecosystem]++
+			default:
+				if err := m.match(p); err != nil {
+					return x.damaged("package %s of %s: %v", p.AdvisoryName(), p.Ecosystem, err)
+				}
+			}
+		}
+		found = Matches{Findings: m.sorted(), Uncovered: sortedUncovered(uncovered)}
+		return nil
+	})
+	if err != nil {
+		return Matches{}, err
+	}
+	return found, nil
+}
+
+// matcher is the state of one Match.
+type matcher struct {
+	x        *Index
+	vulns    map[int]*Vulnerability // decoded ones: many packages share them
+	row      row
+	findings []Finding
+}
+
+// match judges one package.
+func (m *matcher) match(p *inventory.Package) error {
+	offset, ok := m.x.findPackage(p.Ecosystem, NormalizeName(p.Ecosystem, p.AdvisoryName()))
+	if !ok {
+		return nil
+	}
+	rows := m.x.packageRows(offset)
+	position, unparsable, err := m.position(rows.bounds, p)
+	if err != nil {
+		return err
+	}
+	for rows.next(&m.row) {
+		v := verdict{uncertain: unparsable}
+		v.judge(m.row.intervals, position)
+		if !v.affected || v.uncertain != "" {
+			if err := m.doubt(&v, p, unparsable); err != nil {
+				return err
+			}
+		}
+		if v.affected {
+			if err := m.add(p, rows.bounds, v); err != nil {
+				return err
+			}
+		}
+	}
+	return rows.err
+}
+
+// position places the installed version among the boundaries. A version that cannot be parsed has none, and the reason is given.
+func (m *matcher) position(bounds []int, p *inventory.Package) (position int, unparsable string, err error) {
+	installed, err := ParseVersion(p.Ecosystem, p.AdvisoryVersion())
+	if err != nil {
+		return -1, "the installed " + err.Error(), nil //nolint:nilerr // it makes the findings uncertain and says why
+	}
+	equal := false
+	i := sort.Search(len(bounds), func(i int) bool {
+		order, compareErr := m.compare(p.Ecosystem, bounds[i], installed)
+		if compareErr != nil {
+			err = compareErr
+		}
+		equal = equal || order == 0
+		return order >= 0
+	})
+	if err != nil {
+		return 0, "", err
+	}
+	if equal {
+		return 2*i + 1, "", nil
+	}
+	return 2 * i, "", nil
+}
+
+// compare orders a boundary against the installed version.
+func (m *matcher) compare(ecosystem string, bound int, installed Version) (int, error) {
+	text, err := m.x.strings.text(bound)
+	if err != nil {
+		return 0, err
+	}
+	v, err := ParseVersion(ecosystem, text)
+	if err != nil {
+		return 0, err
+	}
+	return v.Compare(installed)
+}
+
+// verdict is what a row says about the installed version.
+type verdict struct {
+	affected  bool
+	uncertain string // why affected is not certain
+	fixed     int    // 1 + boundary of the fixed version; 0: none
+	at        int64
+}
+
+// judge evaluates intervals at a position; -1 stands for a version that cannot be parsed, which only an interval of all versions
+// is certain to contain.
+func (v *verdict) judge(intervals []interval, position int) {
+	if position < 0 {
+		for _, iv := range intervals {
+			if iv.from == 0 && iv.to == noLimit {
+				v.affected, v.uncertain = true, ""
+			}
+		}
+		return
+	}
+	for _, iv := range intervals {
+		if !iv.contains(position) {
+			continue
+		}
+		v.affected = true
+		if iv.fixed != 0 && (v.fixed == 0 || iv.fixed < v.fixed) {
+			v.fixed, v.at = iv.fixed, iv.at
+		}
+	}
+	if v.affected {
+		v.escape(intervals, position)
+	}
+}
+
+// escape looks for the version that ends the match in all ranges of the row: records of one vulnerability may differ in where it is
+// fixed, and the lowest fix that one of them names may still be affected by another's word. Where no version ends it, the lowest
+// fix that any matching range names stays.
+func (v *verdict) escape(intervals []interval, position int) {
+	var last interval
+	for range len(intervals) {
+		i := slices.IndexFunc(intervals, func(iv interval) bool { return iv.contains(position) })
+		if i < 0 {
+			break
+		}
+		last = intervals[i]
+		if last.to == noLimit {
+			return
+		}
+		position = last.to
+	}
+	ends := slices.ContainsFunc(intervals, func(iv interval) bool { return iv.contains(position) })
+	if !ends && last.fixed != 0 && 2*last.fixed-1 == position {
+		v.fixed, v.at = last.fixed, last.at
+	}
+}
+
+// doubt completes a verdict by what is not decided by intervals: versions that match letter by letter, an installed version
+// without a place, ranges that could not be compiled.
+func (m *matcher) doubt(v *verdict, p *inventory.Package, unparsable string) error {
+	for _, number := range m.row.exact {
+		text, err := m.x.strings.record(number)
+		if err != nil {
+			return err
+		}
+		if string(text) == p.AdvisoryVersion() {
+			v.affected, v.uncertain = true, ""
+			return nil
+		}
+	}
+	if unparsable != "" {
+		v.affected, v.uncertain = true, unparsable
+		return nil
+	}
+	if m.row.uncertain != 0 {
+		reason, err := m.x.strings.text(m.row.uncertain - 1)
+		if err != nil {
+			return err
+		}
+		v.affected, v.uncertain = true, reason
+	}
+	return nil
+}
+
+// add makes the finding.
+func (m *matcher) add(p *inventory.Package, bounds []int, v verdict) error {
+	vuln := m.vulns[m.row.vuln]
+	if vuln == nil {
+		var err error
+		if vuln, err = m.x.vulnerability(m.row.vuln); err != nil {
+			return err
+		}
+		m.vulns[m.row.vuln] = vuln
+	}
+	f := Finding{
+		ID: vuln.ID, Advisory: vuln.Advisory, Aliases: slices.Clone(vuln.Aliases), Summary: vuln.Summary, Package: *p,
+		Severity: vuln.Severity, SeveritySource: vuln.SeveritySource,
+		CVSS: clone(vuln.CVSS), EPSS: clone(vuln.EPSS), KEV: clone(vuln.KEV),
+		Published: vuln.Published, Uncertain: v.uncertain,
+	}
+	if v.uncertain != "" {
+		f.Severity, f.SeveritySource, f.CVSS = SeverityUnknown, "", nil
+	}
+	if v.fixed > 0 {
+		text, err := m.x.strings.text(bounds[v.fixed-1])
+		if err != nil {
+			return err
+		}
+		f.FixedVersion = text
+		if v.at != 0 {
+			f.FixedAt = time.Unix(v.at, 0).UTC()
+		}
+	}
+	m.findings = append(m.findings, f)
+	return nil
+}
+
+func clone[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
+
+// sorted gives the findings, worst first.
+func (m *matcher) sorted() []Finding {
+	order := make([]*Finding, len(m.findings))
+	for i := range m.findings {
+		order[i] = &m.findings[i]
+	}
+	slices.SortStableFunc(order, func(a, b *Finding) int {
+		return cmp.Or(
+			cmp.Compare(b.Severity, a.Severity), strings.Compare(a.ID, b.ID), strings.Compare(a.Package.Name, b.Package.Name),
+			strings.Compare(a.Package.Version, b.Package.Version), strings.Compare(a.Package.Path, b.Package.Path),
+		)
+	})
+	findings := make([]Finding, len(order))
+	for i, f := range order {
+		findings[i] = *f
+	}
+	return findings
+}
+
+func sortedUncovered(counts map[string]int) []Uncovered {
+	var list []Uncovered
+	for ecosystem, n := range counts {
+		list = append(list, Uncovered{Ecosystem: ecosystem, Packages: n})
+	}
+	slices.SortFunc(list, func(a, b Uncovered) int { return strings.Compare(a.Ecosystem, b.Ecosystem) })
+	return list
+}
+
+// findPackage gives the offset of a package's rows.
+func (x *Index) findPackage(ecosystem, name string) (offset uint64, ok bool) {
+	n := len(x.packages) / packageWidth
+	i := sort.Search(n, func(i int) bool { return x.comparePackage(i, ecosystem, name) >= 0 })
+	if i == n || x.comparePackage(i, ecosystem, name) != 0 {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(x.packages[i*packageWidth+8:]), true
+}
+
+func (x *Index) comparePackage(i int, ecosystem, name string) int {
+	entry := x.packages[i*packageWidth:]
+	return cmp.Or(
+		bytes.Compare(x.stringBytes(entry), []byte(ecosystem)), bytes.Compare(x.stringBytes(entry[4:]), []byte(name)),
+	)
+}

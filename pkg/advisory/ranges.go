@@ -1,0 +1,251 @@
+package advisory
+
+import (
+	"cmp"
+	"slices"
+)
+
+// A package's boundary versions, sorted, are v0 < v1 < … < vk. A position is where a version stands among them: 2i+1 is vi itself, 2i
+// is below vi and above the one before it, 2k+2 is above all. With that every range is an interval of integers, computed once when
+// the index is written, and judging an installed version is one binary search per package.
+
+// noLimit as the upper end of an interval means that it has none.
+const noLimit = 0
+
+// interval is one stretch of affected positions.
+type interval struct {
+	from  int   // first affected position
+	to    int   // first position that is not affected any more; noLimit: all above are affected
+	fixed int   // 1 + index of the boundary that fixes it, or of the next fixed one of its range; 0: none
+	at    int64 // when that version was published, seconds since 1970; 0: not known
+}
+
+func (iv interval) contains(position int) bool {
+	return position >= iv.from && (iv.to == noLimit || position < iv.to)
+}
+
+// compiledRow is a Row in terms of its package's boundaries.
+type compiledRow struct {
+	intervals []interval
+	exact     []string // listed versions that cannot be parsed: they match letter by letter only
+	uncertain string   // why some of the ranges could not be compiled
+}
+
+// boundaries are the versions at which anything changes for a package.
+type boundaries struct {
+	texts []string       // one for each, ascending
+	rank  map[string]int // every spelling → index in texts
+}
+
+// newBoundaries sorts the versions of a package's rows. Those that cannot be parsed are left out.
+func newBoundaries(ecosystem string, rows []Row) (boundaries, error) {
+	parsed := map[string]Version{}
+	add := func(text string) {
+		if _, known := parsed[text]; known {
+			return
+		}
+		if v, err := ParseVersion(ecosystem, text); err == nil {
+			parsed[text] = v
+		}
+	}
+	for i := range rows {
+		for _, r := range rows[i].Ranges {
+			for _, e := range r {
+				if !e.unbounded() {
+					add(e.Version)
+				}
+			}
+		}
+		for _, v := range rows[i].Versions {
+			add(v)
+		}
+	}
+	return rankVersions(parsed)
+}
+
+func rankVersions(parsed map[string]Version) (boundaries, error) {
+	texts := make([]string, 0, len(parsed))
+	for text := range parsed {
+		texts = append(texts, text)
+	}
+	slices.Sort(texts) // so that equal versions are in one order in every build
+	var failed error
+	compare := func(a, b string) int {
+		order, err := parsed[a].Compare(parsed[b])
+		if err != nil {
+			failed = err
+		}
+		return order
+	}
+	slices.SortStableFunc(texts, compare)
+	b := boundaries{rank: make(map[string]int, len(texts))}
+	for i, text := range texts {
+		if i == 0 || compare(texts[i-1], text) != 0 {
+			b.texts = append(b.texts, text)
+		}
+		b.rank[text] = len(b.texts) - 1
+	}
+	return b, failed
+}
+
+// unbounded tells whether the event stands for no version at all.
+func (e Event) unbounded() bool {
+	return e.Kind == EventIntroduced && e.Version == "0" || e.Kind == EventLimit && e.Version == "*"
+}
+
+// compileRow turns a row into intervals.
+func (b boundaries) compileRow(row Row) compiledRow {
+	var c compiledRow
+	for _, r := range row.Ranges {
+		intervals, bad := b.compileRange(r)
+		if bad != "" {
+			c.uncertain = "the advisory's version \"" + shorten(bad) + "\" cannot be parsed"
+			continue
+		}
+		c.intervals = append(c.intervals, intervals...)
+	}
+	for _, v := range row.Versions {
+		i, ok := b.rank[v]
+		if !ok {
+			c.exact = append(c.exact, v)
+			continue
+		}
+		point := interval{from: 2*i + 1, to: 2*i + 2}
+		if !slices.ContainsFunc(c.intervals, func(iv interval) bool { return iv.contains(point.from) }) {
+			c.intervals = append(c.intervals, point)
+		}
+	}
+	slices.Sort(c.exact)
+	c.exact = slices.Compact(c.exact)
+	return c
+}
+
+// change is an event at its position: from there on versions are affected or not.
+type change struct {
+	position int
+	affected bool
+	fixed    int // 1 + boundary for a fixed event
+	at       int64
+}
+
+// compileRange evaluates a range as the OSV schema says (https://ossf.github.io/osv-schema/#evaluation): sorted by version, the last
+// event at or below a version decides. A range with a version that cannot be parsed gives that version.
+func (b boundaries) compileRange(r Range) (intervals []interval, bad string) {
+	changes, limit, bad := b.changes(r)
+	if bad != "" {
+		return nil, bad
+	}
+	slices.SortStableFunc(changes, func(x, y change) int { return cmp.Compare(x.position, y.position) })
+	open := -1
+	for i, c := range changes {
+		switch {
+		case c.affected && open < 0:
+			open = c.position
+		case !c.affected && open >= 0:
+			if c.position > open {
+				fixed, at := nextFix(changes[i:])
+				intervals = append(intervals, interval{from: open, to: c.position, fixed: fixed, at: at})
+			}
+			open = -1
+		}
+	}
+	if open >= 0 {
+		intervals = append(intervals, interval{from: open, to: noLimit})
+	}
+	return clip(intervals, limit), ""
+}
+
+// changes gives the range's events by position, and the position from which on the range says nothing.
+func (b boundaries) changes(r Range) (changes []change, limit int, bad string) {
+	limits := 0
+	for _, e := range r {
+		if e.unbounded() {
+			if e.Kind == EventLimit {
+				limits, limit = limits+1, -1
+				continue
+			}
+			changes = append(changes, change{affected: true})
+			continue
+		}
+		i, ok := b.rank[e.Version]
+		if !ok {
+			return nil, 0, e.Version
+		}
+		switch e.Kind {
+		case EventIntroduced:
+			changes = append(changes, change{position: 2*i + 1, affected: true})
+		case EventFixed:
+			c := change{position: 2*i + 1, fixed: i + 1}
+			if !e.At.IsZero() {
+				c.at = e.At.Unix()
+			}
+			changes = append(changes, c)
+		case EventLastAffected:
+			changes = append(changes, change{position: 2*i + 2})
+		case EventLimit:
+			limits++
+			if limit >= 0 {
+				limit = max(limit, 2*i+1)
+			}
+		}
+	}
+	if limits == 0 || limit < 0 {
+		limit = noLimit
+	}
+	if !slices.ContainsFunc(changes, func(c change) bool { return c.affected }) {
+		// The schema demands a start; a record that forgot it means "from the beginning".
+		changes = append([]change{{affected: true}}, changes...)
+	}
+	return changes, limit, ""
+}
+
+// nextFix gives the lowest fixed version from a point of a range on.
+func nextFix(changes []change) (fixed int, at int64) {
+	for _, c := range changes {
+		if c.fixed != 0 {
+			return c.fixed, c.at
+		}
+	}
+	return 0, 0
+}
+
+// clip cuts intervals at a limit. An interval that ends there is not fixed there.
+func clip(intervals []interval, limit int) []interval {
+	if limit == noLimit {
+		return intervals
+	}
+	var kept []interval
+	for _, iv := range intervals {
+		if iv.from >= limit {
+			continue
+		}
+		if iv.to == noLimit || iv.to > limit {
+			iv.to = limit
+		}
+		kept = append(kept, iv)
+	}
+	return kept
+}
+
+// UncoveredVersions gives those of a list that the ranges do not cover: a record's long list need not be kept where its
+// ranges say the same.
+func UncoveredVersions(ecosystem string, ranges []Range, versions []string) ([]string, error) {
+	if len(versions) == 0 || len(ranges) == 0 {
+		return versions, nil
+	}
+	row := Row{Ranges: ranges, Versions: versions}
+	b, err := newBoundaries(ecosystem, []Row{row})
+	if err != nil {
+		return nil, err
+	}
+	compiled := b.compileRow(Row{Ranges: ranges})
+	var kept []string
+	for _, v := range versions {
+		i, ok := b.rank[v]
+		if ok && slices.ContainsFunc(compiled.intervals, func(iv interval) bool { return iv.contains(2*i + 1) }) {
+			continue
+		}
+		kept = append(kept, v)
+	}
+	return kept, nil
+}

@@ -1,0 +1,96 @@
+package advisory
+
+import "encoding/binary"
+
+// The rows of a package: count and string numbers of its boundary versions, count of its rows, then per row the number of its
+// vulnerability, its intervals (from, to, fixed, time), the string numbers of exact versions, and 1 + the string number of the
+// reason why it is uncertain.
+
+// appendRows encodes the rows of one package; number gives the number of a string.
+func appendRows(b []byte, bounds boundaries, vulns []int, rows []compiledRow, number func(string) int) []byte {
+	b = putNumber(b, len(bounds.texts))
+	for _, text := range bounds.texts {
+		b = putNumber(b, number(text))
+	}
+	b = putNumber(b, len(rows))
+	for i, row := range rows {
+		b = putNumber(b, vulns[i])
+		b = putNumber(b, len(row.intervals))
+		for _, iv := range row.intervals {
+			b = putNumber(b, iv.from)
+			b = putNumber(b, iv.to)
+			b = putNumber(b, iv.fixed)
+			b = binary.AppendVarint(b, iv.at)
+		}
+		b = putNumber(b, len(row.exact))
+		for _, text := range row.exact {
+			b = putNumber(b, number(text))
+		}
+		if row.uncertain == "" {
+			b = putNumber(b, 0)
+		} else {
+			b = putNumber(b, 1+number(row.uncertain))
+		}
+	}
+	return b
+}
+
+// packageRows reads what appendRows wrote, row by row.
+type packageRows struct {
+	cursor
+	x      *Index
+	bounds []int // string numbers, ascending by version
+	rows   int   // still to read
+}
+
+// row is a decoded row. Its slices are reused by the next one.
+type row struct {
+	vuln      int
+	intervals []interval
+	exact     []int // string numbers
+	uncertain int   // 1 + string number; 0: certain
+}
+
+func (x *Index) packageRows(offset uint64) packageRows {
+	p := packageRows{x: x}
+	if offset > uint64(len(x.rows)) {
+		p.fail("rows lie outside their section")
+		return p
+	}
+	p.b = x.rows[offset:]
+	for range p.count() {
+		p.bounds = append(p.bounds, p.number(x.strings.n-1))
+		if p.err != nil {
+			return p
+		}
+	}
+	p.rows = p.count()
+	return p
+}
+
+// next decodes one row into r; false at the end or after an error, which is in p.err.
+func (p *packageRows) next(r *row) bool {
+	if p.rows == 0 || p.err != nil {
+		return false
+	}
+	p.rows--
+	r.vuln = p.number(p.x.vulns.n - 1)
+	r.intervals = r.intervals[:0]
+	last := 2*len(p.bounds) + 1
+	for range p.count() {
+		iv := interval{from: p.number(last), to: p.number(last), fixed: p.number(len(p.bounds)), at: p.signed()}
+		if p.err != nil {
+			return false
+		}
+		r.intervals = append(r.intervals, iv)
+	}
+	r.exact = r.exact[:0]
+	for range p.count() {
+		r.exact = append(r.exact, p.number(p.x.strings.n-1))
+		if p.err != nil {
+			return false
+		}
+	}
+	r.uncertain = p.number(p.x.strings.n)
+	return p.err == nil
+}
