@@ -1,10 +1,5 @@
 package image
 
-import (
-	"context"
-	"io"
-)
-
 // Image is a resolved image of one platform. It is immutable.
 type Image struct {
 	Reference string  // as asked for
@@ -28,19 +23,4 @@ func (i *Image) Size() int64 {
 		total += l.Size
 	}
 	return total
-}
-
-// Puller resolves references and opens layers. It is safe for concurrent use.
-type Puller struct{}
-
-// Resolve finds the manifest that a reference means for a platform (os/arch[/variant]; empty: linux/amd64). The reference's
-// tag is asked for at the registry at most once in Options.ResolveTTL. Errors are *Error.
-func (p *Puller) Resolve(ctx context.Context, reference, platform string) (*Image, error) {
-	panic("being written")
-}
-
-// OpenLayer gives a layer's uncompressed tar stream. Reading to the end verifies the layer's digest and size: a mismatch is an
-// *Error instead of io.EOF. Errors are *Error.
-func (p *Puller) OpenLayer(ctx context.Context, img *Image, layer Layer) (io.ReadCloser, error) {
-	panic("being written")
 }

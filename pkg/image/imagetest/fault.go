@@ -3,6 +3,7 @@ package imagetest
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -94,10 +95,10 @@ func CutAfter(n int) Fault {
 func (r *Registry) Trickle(n int, interval time.Duration) Fault {
 	return func(w http.ResponseWriter, req *http.Request, next http.Handler) {
 		body := sendHeader(w, req, next)
-		n := min(n, len(body))
-		_, _ = w.Write(body[:n])
+		sent := min(n, len(body))
+		_, _ = w.Write(body[:sent])
 		flush(w)
-		for ; n < len(body); n++ {
+		for ; sent < len(body); sent++ {
 			select {
 			case <-time.After(interval):
 			case <-req.Context().Done():
@@ -105,7 +106,7 @@ func (r *Registry) Trickle(n int, interval time.Duration) Fault {
 			case <-r.closed:
 				return
 			}
-			if _, err := w.Write(body[n : n+1]); err != nil {
+			if _, err := w.Write(body[sent : sent+1]); err != nil {
 				return
 			}
 			flush(w)
@@ -165,9 +166,7 @@ func Redirect(location string) Fault {
 func sendHeader(w http.ResponseWriter, req *http.Request, next http.Handler) []byte {
 	recorder := httptest.NewRecorder()
 	next.ServeHTTP(recorder, req)
-	for key, values := range recorder.Header() {
-		w.Header()[key] = values
-	}
+	maps.Copy(w.Header(), recorder.Header())
 	w.WriteHeader(recorder.Code)
 	flush(w)
 	return recorder.Body.Bytes()

@@ -3,8 +3,7 @@ package imagetest
 import (
 	"context"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -33,7 +32,7 @@ type Registry struct {
 // NewRegistry starts an empty registry, as httptest.NewServer starts a server. The caller closes it.
 func NewRegistry() *Registry {
 	r := &Registry{
-		backend: registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)),
+		backend: registry.New(registry.Logger(slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)), registry.WithReferrersSupport(true)),
 		closed:  make(chan struct{}),
 		counts:  map[string]int{},
 	}

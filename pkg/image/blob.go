@@ -1,0 +1,157 @@
+package image
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// progressBytes is how much a connection must have brought for the faults before it not to count any more.
+const progressBytes = 1 << 20
+
+// blobReader reads the stored bytes of a layer. A connection that is cut or stalls is replaced by one that goes on at the
+// same place. The end is io.EOF only if size and digest are right.
+type blobReader struct {
+	open     func(offset int64) (io.ReadCloser, error)
+	fault    func(kind Kind, format string, args ...any) *Error
+	describe func(error) *Error
+	body     io.ReadCloser
+	digest   string
+	size     int64
+	read     int64
+	hash     hash.Hash
+	attempts int   // how many connections may fail one after the other
+	failures int   // how many did
+	since    int64 // where the last one began
+	err      error // the end, once it is there
+}
+
+func (p *Puller) openBlob(ctx context.Context, t target, layer Layer) (*blobReader, error) {
+	what := "layer " + layer.Digest
+	b := &blobReader{
+		fault:    t.fault,
+		describe: func(err error) *Error { return describe(ctx, t, what, err) },
+		digest:   layer.Digest, size: layer.Size, hash: sha256.New(), attempts: p.opts.Attempts,
+	}
+	b.open = func(offset int64) (io.ReadCloser, error) { return p.openAt(ctx, t, layer, offset) }
+	body, err := b.open(0)
+	if err != nil {
+		return nil, foreign(err, layer)
+	}
+	b.body = body
+	return b, nil
+}
+
+// openAt asks for a layer's bytes from an offset on.
+func (p *Puller) openAt(ctx context.Context, t target, layer Layer, offset int64) (io.ReadCloser, error) {
+	req := request{what: "layer " + layer.Digest, method: http.MethodGet, path: "blobs/" + layer.Digest, header: http.Header{
+		"Accept-Encoding": {"identity"}, // the digest is that of the bytes as stored
+	}}
+	if offset > 0 {
+		req.header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, layer.Size-1))
+	}
+	resp, err := p.do(ctx, t, req)
+	if err != nil {
+		return nil, err
+	}
+	partial := resp.StatusCode == http.StatusPartialContent
+	begin := int64(0)
+	if partial {
+		begin = offset
+	}
+	if partial && !strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", offset)) {
+		_ = resp.Body.Close()
+		return nil, t.fault(KindUnreachable, "registry %s sends another part of layer %s than was asked for", t.host(), layer.Digest)
+	}
+	if n := resp.ContentLength; n >= 0 && n != layer.Size-begin {
+		_ = resp.Body.Close()
+		return nil, t.fault(KindCorrupt, "layer %s has %d bytes at registry %s, but %d in the manifest", layer.Digest, n+begin, t.host(), layer.Size)
+	}
+	if !partial && offset > 0 { // a registry without ranges: read again what we have
+		if _, err := io.CopyN(io.Discard, resp.Body, offset); err != nil {
+			_ = resp.Body.Close()
+			return nil, describe(ctx, t, req.what, err)
+		}
+	}
+	return resp.Body, nil
+}
+
+// foreign explains a missing layer that registries need not have (OCI image specification, non-distributable layers). The
+// addresses that a manifest gives for such a layer are not asked: anyone could write any address there.
+func foreign(err error, layer Layer) error {
+	e, ok := asError(err)
+	if !ok || e.Kind != KindNotFound || !strings.Contains(layer.MediaType, "foreign") && !strings.Contains(layer.MediaType, "nondistributable") {
+		return err
+	}
+	explained := *e
+	explained.Err = fmt.Errorf("%w; it is a non-distributable layer, which only a registry that keeps such layers can give", e.Err)
+	return &explained
+}
+
+// Read implements io.Reader.
+func (b *blobReader) Read(p []byte) (int, error) {
+	for b.err == nil {
+		n, err := b.body.Read(p)
+		if extra := b.read + int64(n) - b.size; extra > 0 {
+			b.err = b.fault(KindCorrupt, "layer %s is longer than the %d bytes in the manifest", b.digest, b.size)
+			break
+		}
+		b.hash.Write(p[:n])
+		b.read += int64(n)
+		switch {
+		case errors.Is(err, io.EOF):
+			b.err = b.verdict()
+		case err != nil:
+			b.err = b.goOn(err)
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+	return 0, b.err
+}
+
+// verdict is how a body that has ended well is judged.
+func (b *blobReader) verdict() error {
+	if b.read < b.size {
+		return b.fault(KindCorrupt, "layer %s ends after %d of the %d bytes in the manifest", b.digest, b.read, b.size)
+	}
+	if got := "sha256:" + hex.EncodeToString(b.hash.Sum(nil)); got != b.digest {
+		return b.fault(KindCorrupt, "layer %s does not match its digest: the registry sent %s", b.digest, got)
+	}
+	return io.EOF
+}
+
+// goOn replaces a connection that failed.
+func (b *blobReader) goOn(err error) error {
+	_ = b.body.Close()
+	if b.read-b.since >= progressBytes {
+		b.failures = 0
+	}
+	b.failures++
+	fault := b.describe(err)
+	if b.failures >= b.attempts || !fault.Temporary() {
+		cut := *fault
+		cut.Err = fmt.Errorf("layer %s broke off after %d of %d bytes: %w", b.digest, b.read, b.size, fault.Err)
+		return &cut
+	}
+	if b.read == b.size { // nothing is missing but the end
+		return b.verdict()
+	}
+	b.since = b.read
+	body, err := b.open(b.read)
+	if err != nil {
+		return err
+	}
+	b.body = body
+	return nil
+}
+
+// Close ends the connection.
+func (b *blobReader) Close() error { return b.body.Close() }

@@ -1,0 +1,147 @@
+package image
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// Limits of the small documents of an image; registries refuse to store manifests of more than 4 MiB.
+const (
+	maxManifestBytes = 4 << 20
+	maxConfigBytes   = 8 << 20
+)
+
+// manifest is what a registry keeps under a tag or a digest.
+type manifest struct {
+	digest    string
+	mediaType types.MediaType
+	raw       []byte
+}
+
+func acceptedManifests() string {
+	accepted := []types.MediaType{
+		types.OCIImageIndex, types.DockerManifestList, types.OCIManifestSchema1, types.DockerManifestSchema2,
+		types.DockerManifestSchema1Signed, types.DockerManifestSchema1,
+	}
+	words := make([]string, len(accepted))
+	for i, mediaType := range accepted {
+		words[i] = string(mediaType)
+	}
+	return strings.Join(words, ", ")
+}
+
+// manifest fetches what a tag or digest names; a digest's content is verified and kept.
+func (p *Puller) manifest(ctx context.Context, t target, id string) (*manifest, error) {
+	byDigest := strings.Contains(id, ":")
+	if m, ok := p.manifests.get(t.repo.Name() + "@" + id); byDigest && ok {
+		return m, nil
+	}
+	what := "manifest " + id
+	raw, header, err := p.document(ctx, t, request{
+		what: what, method: http.MethodGet, path: "manifests/" + id, header: http.Header{"Accept": {acceptedManifests()}},
+	}, maxManifestBytes)
+	if err != nil {
+		return nil, err
+	}
+	m := &manifest{digest: digestOf(raw), mediaType: mediaTypeOf(header.Get("Content-Type"), raw), raw: raw}
+	if byDigest && m.digest != id {
+		return nil, t.fault(KindCorrupt, "registry %s sends other content than that of %s", t.host(), what)
+	}
+	p.manifests.put(t.repo.Name()+"@"+m.digest, m, len(raw))
+	return m, nil
+}
+
+// mediaTypeOf prefers the document's own word to the header, because the digest vouches for it.
+func mediaTypeOf(header string, raw []byte) types.MediaType {
+	var stated struct {
+		MediaType types.MediaType `json:"mediaType"`
+	}
+	if err := json.Unmarshal(raw, &stated); err == nil && stated.MediaType != "" {
+		return stated.MediaType
+	}
+	if parsed, _, err := mime.ParseMediaType(header); err == nil {
+		return types.MediaType(parsed)
+	}
+	return types.MediaType(header)
+}
+
+// parseImage reads a manifest of one image and its configuration's place.
+func (t target) parseImage(m *manifest, maxLayer, maxImage int64) (layers []Layer, config v1.Descriptor, err error) {
+	var doc v1.Manifest
+	if err := json.Unmarshal(m.raw, &doc); err != nil {
+		return nil, config, t.fault(KindNotAnImage, "manifest %s cannot be read: %s", m.digest, redact(err.Error()))
+	}
+	if !slices.Contains([]types.MediaType{types.OCIConfigJSON, types.DockerConfigJSON}, doc.Config.MediaType) {
+		return nil, config, t.fault(KindNotAnImage, "it is an artifact of type %s, not a container image", redact(string(doc.Config.MediaType)))
+	}
+	var total int64
+	for _, l := range doc.Layers {
+		switch {
+		case !l.MediaType.IsLayer() && l.MediaType != zstdDockerLayer:
+			return nil, config, t.fault(KindNotAnImage, "it has a layer of type %s, which no container runtime unpacks", redact(string(l.MediaType)))
+		case l.Size < 0 || l.Digest.Algorithm != "sha256":
+			return nil, config, t.fault(KindNotAnImage, "manifest %s describes a layer %s of %d bytes", m.digest, redact(l.Digest.String()), l.Size)
+		case l.Size > maxLayer:
+			return nil, config, t.tooLarge("MaxLayerBytes", "layer %s has %d bytes, more than the limit of %d", l.Digest, l.Size, maxLayer)
+		case l.Size > maxImage-total:
+			return nil, config, t.tooLarge("MaxImageBytes", "its layers have more than %d bytes together, the limit", maxImage)
+		}
+		total += l.Size
+		layers = append(layers, Layer{Digest: l.Digest.String(), MediaType: string(l.MediaType), Size: l.Size})
+	}
+	return layers, doc.Config, nil
+}
+
+// zstdDockerLayer is what containerd's and BuildKit's Docker exporters write for zstd.
+const zstdDockerLayer types.MediaType = "application/vnd.docker.image.rootfs.diff.tar.zstd"
+
+// platform reads an image's configuration.
+func (p *Puller) platform(ctx context.Context, t target, config v1.Descriptor) (v1.Platform, error) {
+	what := "configuration " + config.Digest.String()
+	raw, _, err := p.document(ctx, t, request{what: what, method: http.MethodGet, path: "blobs/" + config.Digest.String()}, maxConfigBytes)
+	if err != nil {
+		return v1.Platform{}, err
+	}
+	if digestOf(raw) != config.Digest.String() {
+		return v1.Platform{}, t.fault(KindCorrupt, "registry %s sends other content than that of %s", t.host(), what)
+	}
+	var doc v1.Platform
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return v1.Platform{}, t.fault(KindNotAnImage, "%s cannot be read: %s", what, redact(err.Error()))
+	}
+	return normal(doc), nil
+}
+
+func digestOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// fault makes an error of the image itself.
+func (t target) fault(kind Kind, format string, args ...any) *Error {
+	return &Error{Kind: kind, Reference: t.reference, Host: t.host(), Err: fmt.Errorf(format, args...)}
+}
+
+func (t target) tooLarge(setting, format string, args ...any) *Error {
+	e := t.fault(KindTooLarge, format, args...)
+	e.Setting = setting
+	return e
+}
+
+// asError finds the *Error in an error of ours.
+func asError(err error) (*Error, bool) {
+	var e *Error
+	ok := errors.As(err, &e)
+	return e, ok
+}

@@ -1,0 +1,96 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/sirupsen/logrus"
+)
+
+// Options are the settings of a Puller. Zero values mean the defaults.
+type Options struct {
+	Keychain  authn.Keychain    // credentials by registry; default authn.DefaultKeychain, the files of docker login
+	Transport http.RoundTripper // default a transport of our own with the proxy of the environment
+	PlainHTTP []string          // hosts, with their port, that may be asked without TLS; loopback addresses always may
+	UserAgent string            // default "runecast"
+
+	ResolveTTL     time.Duration // how long a tag's digest is believed without asking again; default 30 s
+	ResolveTimeout time.Duration // of all requests for one manifest together, retries included; default 30 s
+
+	MaxImageBytes        int64 // compressed bytes of all layers of an image; default 20 GiB
+	MaxLayerBytes        int64 // compressed bytes of a layer; default 10 GiB
+	MaxUncompressedBytes int64 // uncompressed bytes of a layer; default 32 GiB
+	MaxRatio             int64 // uncompressed by compressed bytes of a layer, once 64 MiB have come out of it; default 200
+
+	Attempts      int           // requests for the same thing after temporary faults, the first included; default 3
+	Backoff       time.Duration // pause before the second attempt, doubled for each further one; default 250 ms
+	HeaderTimeout time.Duration // until an answer begins; default 15 s
+	StallWindow   time.Duration // time of waiting over which MinRate must be reached; default 20 s
+	MinRate       int64         // bytes per second that a registry must deliver; default 1024
+
+	Now func() time.Time   // default time.Now
+	Log logrus.FieldLogger // told of retries; default nothing
+}
+
+// withDefaults fills in the zero values and checks the rest, all errors at once.
+func (o Options) withDefaults() (Options, error) {
+	var errs []error
+	duration := func(name string, value *time.Duration, byDefault time.Duration) {
+		if *value < 0 {
+			errs = append(errs, fmt.Errorf("%s is %s, less than zero", name, *value))
+		}
+		if *value == 0 {
+			*value = byDefault
+		}
+	}
+	number := func(name string, value *int64, byDefault int64) {
+		if *value < 0 {
+			errs = append(errs, fmt.Errorf("%s is %d, less than zero", name, *value))
+		}
+		if *value == 0 {
+			*value = byDefault
+		}
+	}
+	duration("ResolveTTL", &o.ResolveTTL, 30*time.Second)
+	duration("ResolveTimeout", &o.ResolveTimeout, 30*time.Second)
+	duration("Backoff", &o.Backoff, 250*time.Millisecond)
+	duration("HeaderTimeout", &o.HeaderTimeout, 15*time.Second)
+	duration("StallWindow", &o.StallWindow, 20*time.Second)
+	number("MaxImageBytes", &o.MaxImageBytes, 20<<30)
+	number("MaxLayerBytes", &o.MaxLayerBytes, 10<<30)
+	number("MaxUncompressedBytes", &o.MaxUncompressedBytes, 32<<30)
+	number("MaxRatio", &o.MaxRatio, 200)
+	number("MinRate", &o.MinRate, 1024)
+	attempts := int64(o.Attempts)
+	number("Attempts", &attempts, 3)
+	o.Attempts = int(attempts)
+	o.fillParts()
+	if err := errors.Join(errs...); err != nil {
+		return Options{}, fmt.Errorf("image options: %w", err)
+	}
+	return o, nil
+}
+
+func (o *Options) fillParts() {
+	if o.Keychain == nil {
+		o.Keychain = authn.DefaultKeychain
+	}
+	if o.Transport == nil {
+		o.Transport = newTransport()
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = "runecast"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		quiet := logrus.New()
+		quiet.SetOutput(io.Discard)
+		o.Log = quiet
+	}
+}

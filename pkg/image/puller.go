@@ -1,0 +1,97 @@
+package image
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"golang.org/x/sync/singleflight"
+)
+
+// What a Puller keeps at most. Manifests are kept by their bytes, so that hostile ones of the largest size cannot add up.
+const (
+	maxCachedTags          = 4096
+	maxCachedImages        = 4096
+	maxCachedManifestBytes = 16 << 20
+	maxSessions            = 512
+)
+
+// Puller resolves references and opens layers. It is safe for concurrent use.
+type Puller struct {
+	opts      Options
+	guard     *guard
+	plain     map[string]bool    // hosts that may be asked without TLS
+	sessions  *lru[*session]     // by repository
+	tags      *lru[tagged]       // by repository:tag
+	manifests *lru[*manifest]    // by repository@digest
+	images    *lru[*Image]       // by repository@digest and platform
+	flights   singleflight.Group // by what is asked for
+	troubles  sync.Map           // of *trouble, by the key of the flight that is in it
+}
+
+// tagged is what a tag was found to name, and when.
+type tagged struct {
+	digest string
+	at     time.Time
+}
+
+// target is one repository in one registry, and the reference that errors name.
+type target struct {
+	reference string
+	repo      name.Repository
+	note      func(*Error) // told of every fault that is tried again; may be nil
+}
+
+func (t target) host() string { return t.repo.RegistryStr() }
+
+// NewPuller makes a Puller; it opens no connection.
+func NewPuller(opts Options) (*Puller, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	plain := map[string]bool{}
+	for _, host := range opts.PlainHTTP {
+		plain[host] = true
+	}
+	return &Puller{
+		opts: opts,
+		guard: &guard{
+			inner: opts.Transport, userAgent: opts.UserAgent, headerTimeout: opts.HeaderTimeout,
+			stallWindow: opts.StallWindow, minRate: opts.MinRate, now: opts.Now,
+		},
+		plain:     plain,
+		sessions:  newLRU[*session](maxSessions),
+		tags:      newLRU[tagged](maxCachedTags),
+		manifests: newLRU[*manifest](maxCachedManifestBytes),
+		images:    newLRU[*Image](maxCachedImages),
+	}, nil
+}
+
+// Resolve finds the manifest that a reference means for a platform (os/arch[/variant]; empty: linux/amd64). The reference's
+// tag is asked for at the registry at most once in Options.ResolveTTL, and what a digest names only once. Callers that ask
+// for the same at the same time share the requests, which go on when one of them leaves. Errors are *Error; none is cached.
+func (p *Puller) Resolve(ctx context.Context, reference, platform string) (*Image, error) {
+	t, ref, err := p.parse(reference)
+	if err != nil {
+		return nil, err
+	}
+	want, err := parsePlatform(platform)
+	if err != nil {
+		return nil, &Error{Kind: KindBadReference, Reference: reference, Err: err}
+	}
+	digest := ref.Identifier()
+	if _, isTag := ref.(name.Tag); isTag {
+		if digest, err = p.tagDigest(ctx, t, ref.Identifier()); err != nil {
+			return nil, err
+		}
+	}
+	found, err := p.load(ctx, t, digest, want)
+	if err != nil {
+		return nil, err
+	}
+	img := *found
+	img.Reference = reference
+	return &img, nil
+}

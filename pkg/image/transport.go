@@ -1,0 +1,130 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+const maxRedirects = 5
+
+// newTransport is the default transport. It decompresses nothing by itself: a digest is that of the bytes as stored.
+func newTransport() http.RoundTripper {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConns:        100,
+		MaxIdleConnsPerHost: 16,
+		IdleConnTimeout:     90 * time.Second,
+		TLSHandshakeTimeout: 10 * time.Second,
+		ReadBufferSize:      64 << 10,
+		DisableCompression:  true,
+	}
+}
+
+// guard is the transport beneath go-containerregistry's login. It gives every request a time to be answered in and every body
+// a least speed, and turns the answers that ask to wait into *throttled, so that all callers see the time they ask for.
+type guard struct {
+	inner         http.RoundTripper
+	userAgent     string
+	headerTimeout time.Duration
+	stallWindow   time.Duration
+	minRate       int64
+	now           func() time.Time
+}
+
+// throttled is a 429 or 503.
+type throttled struct {
+	status int
+	after  time.Duration // 0: the registry did not say
+}
+
+func (t *throttled) Error() string {
+	return fmt.Sprintf("%d %s", t.status, http.StatusText(t.status))
+}
+
+// slow is a registry that keeps us waiting.
+type slow struct{ text string }
+
+func (s *slow) Error() string { return s.text }
+
+// broken is a connection that could not be made or was cut. It tells such errors from http.ErrSchemeMismatch, which is but a
+// step in finding out whether a loopback registry speaks TLS.
+type broken struct{ err error }
+
+func (b *broken) Error() string { return b.err.Error() }
+
+func (b *broken) Unwrap() error { return b.err }
+
+// RoundTrip implements http.RoundTripper.
+func (g *guard) RoundTrip(in *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(in.Context())
+	req := in.Clone(ctx)
+	req.Header.Set("User-Agent", g.userAgent)
+	late := &slow{fmt.Sprintf("no answer within %s", g.headerTimeout)}
+	timer := time.AfterFunc(g.headerTimeout, func() { cancel(late) })
+	resp, err := g.inner.RoundTrip(req) //nolint:bodyclose // the caller closes the body that wraps it
+	timer.Stop()
+	if err != nil {
+		defer cancel(nil)
+		if context.Cause(ctx) == error(late) { //nolint:errorlint // the very value that cancelled
+			return nil, late
+		}
+		if errors.Is(err, http.ErrSchemeMismatch) {
+			return nil, err
+		}
+		return nil, &broken{err}
+	}
+	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
+		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
+		_ = resp.Body.Close()
+		cancel(nil)
+		return nil, &throttled{resp.StatusCode, retryAfter(resp.Header.Get("Retry-After"), g.now())}
+	}
+	resp.Body = newPacedBody(resp.Body, g.minRate, g.stallWindow, cancel)
+	return resp, nil
+}
+
+// retryAfter reads a Retry-After header, seconds or a date (RFC 9110, section 10.2.3).
+func retryAfter(header string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(header, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(header); err == nil && at.After(now) {
+		return at.Sub(now)
+	}
+	return 0
+}
+
+// checkRedirect follows a registry to its blob store, but not from a public name into the network that we run in, nor from
+// TLS to plain HTTP. What comes back must match a digest anyway; this is about requests that should not be made at all.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	if len(via) >= maxRedirects {
+		return fmt.Errorf("redirected more than %d times", maxRedirects)
+	}
+	first := via[0].URL
+	if first.Scheme == "https" && req.URL.Scheme != "https" {
+		return fmt.Errorf("redirected from https to %s://%s", req.URL.Scheme, req.URL.Host)
+	}
+	if isLocal(req.URL) && !isLocal(first) {
+		return fmt.Errorf("redirected to the local address %s", req.URL.Host)
+	}
+	return nil
+}
+
+// isLocal tells whether an address literal is one of loopback or the link, where cloud providers serve credentials.
+func isLocal(u *url.URL) bool {
+	if u.Hostname() == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return err == nil && (addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsUnspecified())
+}
