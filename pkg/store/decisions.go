@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/runecast/runecast/pkg/admission"
+)
+
+const (
+	imageColumns = 10
+	imageRows    = 100 // rows of one INSERT; databases limit the number of its placeholders
+)
+
+// CreateDecision stores a decision with its images, all or nothing; one whose id exists already is left as it is.
+func (s *Store) CreateDecision(ctx context.Context, d admission.Decision) error { //nolint:gocritic // the interface passes decisions by value
+	if d.ID == "" {
+		return errors.New("create decision: it has no id")
+	}
+	if err := s.createDecision(ctx, &d); err != nil {
+		return fmt.Errorf("create decision %s: %w", d.ID, err)
+	}
+	return nil
+}
+
+func (s *Store) createDecision(ctx context.Context, d *admission.Decision) error {
+	images, err := imageArgs(d)
+	if err != nil {
+		return err
+	}
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing, and after a failure that failure is what counts
+	result, err := tx.ExecContext(ctx, `INSERT INTO decisions
+		(id, review_uid, at, duration, triggered, policy_id, policy_name, mode, verdict, allowed, reason, message, operation, api_group, kind, namespace, name, username)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING`,
+		key(d.ID), text(d.ReviewUID), d.At.UnixMicro(), int64(d.Duration), text(d.Trigger), key(d.PolicyID), text(d.Policy), text(d.Mode), key(d.Verdict),
+		d.Allowed, text(d.Reason), text(d.Message), text(d.Operation), text(d.Group), text(d.Kind), key(d.Namespace), text(d.Name), text(d.User))
+	if err != nil {
+		return err
+	}
+	if created, err := result.RowsAffected(); err != nil || created == 0 {
+		return err
+	}
+	for len(images) > 0 {
+		batch := images[:min(len(images), imageRows*imageColumns)]
+		images = images[len(batch):]
+		if err := insertImages(ctx, tx, batch); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+func insertImages(ctx context.Context, tx *sql.Tx, args []any) error {
+	var query strings.Builder
+	query.WriteString(`INSERT INTO decision_images
+		(decision_id, position, reference, digest, platform, feed_revision, verdict, cause, violations, exempted) VALUES `)
+	for i := range args {
+		switch {
+		case i == 0:
+			query.WriteString("(")
+		case i%imageColumns == 0:
+			query.WriteString("), (")
+		default:
+			query.WriteString(", ")
+		}
+		fmt.Fprintf(&query, "$%d", i+1)
+	}
+	query.WriteString(")")
+	_, err := tx.ExecContext(ctx, query.String(), args...)
+	return err
+}
+
+// imageArgs gives the values of all images' rows, one row after the other.
+func imageArgs(d *admission.Decision) ([]any, error) {
+	args := make([]any, 0, len(d.Images)*imageColumns)
+	for i := range d.Images {
+		image := &d.Images[i]
+		violations, err := jsonList(image.Violations)
+		if err != nil {
+			return nil, fmt.Errorf("violations of image %s: %w", image.Reference, err)
+		}
+		exempted, err := jsonList(image.Exempted)
+		if err != nil {
+			return nil, fmt.Errorf("exemptions of image %s: %w", image.Reference, err)
+		}
+		args = append(args, key(d.ID), i, text(image.Reference), key(image.Digest), text(image.Platform), text(image.FeedRevision),
+			text(image.Verdict), text(image.Cause), violations, exempted)
+	}
+	return args, nil
+}
+
+// jsonList gives a list as JSON, NULL when it is empty.
+func jsonList[T any](list []T) (sql.NullString, error) {
+	if len(list) == 0 {
+		return sql.NullString{}, nil
+	}
+	plain, err := json.Marshal(list)
+	if err != nil {
+		return sql.NullString{}, err
+	}
+	return sql.NullString{String: string(plain), Valid: true}, nil
+}

@@ -1,0 +1,38 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// putDocument stores a document under a digest by a statement that takes digest, time and document.
+func (s *Store) putDocument(ctx context.Context, statement, digest string, document any) error {
+	if digest == "" {
+		return errors.New("it has no digest")
+	}
+	packed, err := s.codec.pack(document)
+	if err != nil {
+		return err
+	}
+	_, err = s.write.ExecContext(ctx, statement, key(digest), time.Now().UnixMicro(), packed)
+	return err
+}
+
+// document reads the document that a query finds into dst, and tells whether there is one.
+func (s *Store) document(ctx context.Context, dst any, query string, args ...any) (bool, error) {
+	var packed []byte
+	err := s.read.QueryRowContext(ctx, query, args...).Scan(&packed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := s.codec.unpack(packed, dst); err != nil {
+		return false, fmt.Errorf("the stored document is damaged: %w", err)
+	}
+	return true, nil
+}

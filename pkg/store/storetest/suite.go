@@ -1,0 +1,129 @@
+package storetest
+
+import (
+	"context"
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/runecast/runecast/pkg/inventory"
+	"github.com/runecast/runecast/pkg/store"
+)
+
+// Run runs the whole suite on one kind of database.
+func Run(t *testing.T, b Backend) {
+	t.Helper()
+	for _, part := range []struct {
+		name string
+		test func(*testing.T, Backend)
+	}{
+		{"a token comes back with every field", testTokenRoundTrip},
+		{"a token is created once", testTokenOnce},
+		{"a token is revoked once", testTokenRevoke},
+		{"the last use of a token only goes forward", testTokenTouch},
+		{"a decision comes back with every field", testDecisionRoundTrip},
+		{"a decision is created once", testDecisionOnce},
+		{"a decision about many images is whole", testDecisionManyImages},
+		{"hostile texts are stored", testDecisionHostileTexts},
+		{"decisions are listed in pages", testDecisionPages},
+		{"decisions are filtered", testDecisionFilters},
+		{"bad cursors are refused", testDecisionCursors},
+		{"writers of several stores do not disturb each other", testDecisionWriters},
+		{"a report comes back with every field", testReportRoundTrip},
+		{"a report is kept per feed revision", testReportRevisions},
+		{"reports are counted for lists", testReportColumns},
+		{"an inventory comes back with every field", testInventory},
+		{"a layer comes back", testLayer},
+		{"what is missing is nil", testMissing},
+		{"what has no key is refused", testNoKey},
+		{"a damaged document is an error", testDamaged},
+		{"a cancelled context ends every call", testCancelled},
+		{"a closed store answers with errors", testClosed},
+		{"a database that cannot be written is read", testReadOnly},
+		{"a working database pings and is writable", testHealth},
+		{"migrations run once", testMigrateTwice},
+		{"openers at the same time take turns", testMigrateConcurrently},
+		{"a newer database is refused", testMigrateNewer},
+		{"an older database is not upgraded by a reader", testMigrateReadOnly},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			t.Parallel()
+			part.test(t, b)
+		})
+	}
+}
+
+// call is one method of a store, for what holds for all of them.
+type call struct {
+	name   string
+	writes bool
+	do     func(context.Context, *store.Store) error
+}
+
+func calls() []call {
+	return []call{
+		{"Ping", false, func(ctx context.Context, s *store.Store) error { return s.Ping(ctx) }},
+		{"Writable", true, func(ctx context.Context, s *store.Store) error { return s.Writable(ctx) }},
+		{"CreateToken", true, func(ctx context.Context, s *store.Store) error { return s.CreateToken(ctx, sampleToken(900)) }},
+		{"Tokens", false, func(ctx context.Context, s *store.Store) error { _, err := s.Tokens(ctx); return err }},
+		{"RevokeToken", true, func(ctx context.Context, s *store.Store) error {
+			_, err := s.RevokeToken(ctx, "id", when())
+			return err
+		}},
+		{"TouchToken", true, func(ctx context.Context, s *store.Store) error { return s.TouchToken(ctx, "id", when()) }},
+		{"CreateDecision", true, func(ctx context.Context, s *store.Store) error { return s.CreateDecision(ctx, Decision(900)) }},
+		{"Decisions", false, func(ctx context.Context, s *store.Store) error {
+			_, _, err := s.Decisions(ctx, store.DecisionFilter{})
+			return err
+		}},
+		{"Decision", false, func(ctx context.Context, s *store.Store) error { _, err := s.Decision(ctx, "id"); return err }},
+		{"PutReport", true, func(ctx context.Context, s *store.Store) error { return s.PutReport(ctx, Report(900, 1)) }},
+		{"Report", false, func(ctx context.Context, s *store.Store) error { _, err := s.Report(ctx, Digest(1), "f1"); return err }},
+		{"PutInventory", true, func(ctx context.Context, s *store.Store) error { return s.PutInventory(ctx, Digest(900), Contents()) }},
+		{"Inventory", false, func(ctx context.Context, s *store.Store) error { _, err := s.Inventory(ctx, Digest(1)); return err }},
+		{"PutLayer", true, func(ctx context.Context, s *store.Store) error {
+			return s.PutLayer(ctx, Digest(900), &inventory.Layer{})
+		}},
+		{"Layer", false, func(ctx context.Context, s *store.Store) error { _, err := s.Layer(ctx, Digest(1)); return err }},
+	}
+}
+
+// must fails the test for an error.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// equal compares two values deeply and shows both as JSON.
+func equal(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if reflect.DeepEqual(got, want) {
+		return
+	}
+	gotJSON, gotErr := json.Marshal(got)
+	wantJSON, wantErr := json.Marshal(want)
+	t.Errorf("%s:\n got %s %v\nwant %s %v", what, gotJSON, gotErr, wantJSON, wantErr)
+}
+
+// complete fails the test when a field of a sample struct is zero: a field that is added to a type of which each field has its
+// column must be stored as well. Types that are stored whole, as JSON, need no such care.
+func complete(t *testing.T, sample any) {
+	t.Helper()
+	value := reflect.ValueOf(sample)
+	for i := range value.NumField() {
+		if value.Field(i).IsZero() {
+			t.Errorf("the sample %T has no %s, so nothing would show that it is stored", sample, value.Type().Field(i).Name)
+		}
+	}
+}
+
+// utc fails the test for a time in another zone.
+func utc(t *testing.T, at time.Time) {
+	t.Helper()
+	if at.Location() != time.UTC {
+		t.Errorf("%v is not in UTC", at)
+	}
+}
