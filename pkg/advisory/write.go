@@ -58,7 +58,7 @@ func Replace(from, to string) error {
 func writeFile(ctx context.Context, f *os.File, c Contents) (Info, error) {
 	w := &writer{
 		body: bufio.NewWriterSize(f, 1<<20), file: sha256.New(), data: sha256.New(), at: headerSize,
-		strings: map[string]int{}, vulns: map[*Vulnerability]int{}, vulnByBytes: map[string]int{}, aliases: map[string]aliasTarget{},
+		strings: map[string]int{}, vulnByBytes: map[string]int{}, aliases: map[string]aliasTarget{},
 		info: c.Info, coverage: map[string]*Coverage{},
 	}
 	if _, err := f.Seek(headerSize, 0); err != nil {
@@ -90,7 +90,6 @@ type writer struct {
 
 	strings     map[string]int
 	texts       []string
-	vulns       map[*Vulnerability]int
 	vulnByBytes map[string]int
 	vulnRecords [][]byte
 	aliases     map[string]aliasTarget
@@ -190,9 +189,6 @@ func (w *writer) number32(s string) uint32 {
 
 // vulnerability gives the number of a vulnerability; equal ones share it.
 func (w *writer) vulnerability(v *Vulnerability) int {
-	if n, ok := w.vulns[v]; ok {
-		return n
-	}
 	record := appendVulnerability(nil, v, w.number)
 	n, ok := w.vulnByBytes[string(record)]
 	if !ok {
@@ -200,7 +196,6 @@ func (w *writer) vulnerability(v *Vulnerability) int {
 		w.vulnByBytes[string(record)] = n
 		w.vulnRecords = append(w.vulnRecords, record)
 	}
-	w.vulns[v] = n
 	return n
 }
 
