@@ -2,24 +2,15 @@ package policy
 
 import "slices"
 
-// Worse gives the worse of two verdicts.
+// Worse gives the worse of two verdicts. What is no verdict at all counts as unknown.
 func Worse(a, b Verdict) Verdict {
-	if rank(b) > rank(a) {
-		return b
+	switch {
+	case a == VerdictDeny || b == VerdictDeny:
+		return VerdictDeny
+	case a == VerdictAllow && b == VerdictAllow:
+		return VerdictAllow
 	}
-	return a
-}
-
-// rank orders verdicts. One that is not known ranks with unknown.
-func rank(v Verdict) int {
-	switch v {
-	case VerdictAllow:
-		return 0
-	case VerdictDeny:
-		return 2
-	case VerdictUnknown:
-	}
-	return 1
+	return VerdictUnknown
 }
 
 // Combine joins the results of the images of one workload: the worst verdict, allowed only if all are, and everything found, in

@@ -21,11 +21,16 @@ type evaluation struct {
 	image   judged
 	now     time.Time
 	result  Result
+	matches []match  // findings that violate and are not taken away
 	ignored []int    // per rule: findings it left out for lack of a rating
 	failed  []celRun // per rule: findings its expression could not decide
 	notices []string // about exemptions, in the order they were met
 	noticed []bool   // per exemption: its notice is out
 }
+
+// match is a violation by the places of its finding in the subject and its rule in the policy: without pointers and small, so
+// that sorting hundreds is cheap.
+type match struct{ finding, rule int32 }
 
 // celRun counts the findings that an expression failed on.
 type celRun struct {
@@ -96,7 +101,7 @@ func (ev *evaluation) findings() {
 		switch got {
 		case no:
 		case yes:
-			ev.violation(f, &rules[rule])
+			ev.violation(i, rule)
 		case undecided:
 			if !ev.excused(f) {
 				ev.failed[rule].add(f, err)
@@ -145,19 +150,21 @@ func (run *celRun) add(f *advisory.Finding, err error) {
 }
 
 // violation records a match, unless VEX or an exemption takes it away.
-func (ev *evaluation) violation(f *advisory.Finding, rule *compiledRule) {
-	v := Violation{Rule: rule.name, Finding: f}
+func (ev *evaluation) violation(finding, rule int) {
+	f := &ev.subject.Findings[finding]
+	name := ev.policy.compiled.rules[rule].name
 	if statement := ev.policy.compiled.vex.excuse(f, &ev.image); statement != nil {
-		v.Detail = string(appendDetail(nil, f))
-		ev.result.Exempted = append(ev.result.Exempted, statement.record(v))
+		ev.result.Exempted = append(ev.result.Exempted, statement.record(Violation{Rule: name, Finding: f, Detail: string(appendDetail(nil, f))}))
 		return
 	}
 	if e := ev.exemption(f); e != nil {
-		v.Detail = string(appendDetail(nil, f))
-		ev.result.Exempted = append(ev.result.Exempted, e.record(v))
+		ev.result.Exempted = append(ev.result.Exempted, e.record(Violation{Rule: name, Finding: f, Detail: string(appendDetail(nil, f))}))
 		return
 	}
-	ev.result.Violations = append(ev.result.Violations, v)
+	if ev.matches == nil {
+		ev.matches = make([]match, 0, len(ev.subject.Findings)-finding)
+	}
+	ev.matches = append(ev.matches, match{int32(finding), int32(rule)}) //nolint:gosec // lengths of slices in memory
 }
 
 // excused tells whether a finding would be taken away if it violated.

@@ -11,8 +11,8 @@ import (
 // finish orders the violations, words them and applies mode and switches.
 func (ev *evaluation) finish() Result {
 	r := &ev.result
-	slices.SortFunc(r.Violations, func(a, b Violation) int { return compareViolations(&a, &b) })
-	ev.details()
+	slices.SortStableFunc(r.Violations, func(a, b Violation) int { return compareViolations(&a, &b) })
+	ev.wordMatches()
 	switch {
 	case len(r.Violations) > 0:
 		r.Verdict = VerdictDeny
@@ -34,25 +34,29 @@ func (p *Policy) allows(r *Result) bool {
 	return len(r.Violations) == 0 && !slices.ContainsFunc(r.Unknown, func(u Unknown) bool { return u.Action == ActionDeny })
 }
 
-// details words all violations in one buffer: with hundreds of them, one allocation instead of hundreds.
-func (ev *evaluation) details() {
-	list := ev.result.Violations
-	buf := make([]byte, 0, 96*len(list))
-	ends := make([]int, len(list))
-	for i := range list {
-		if list[i].Finding != nil {
-			buf = appendDetail(buf, list[i].Finding)
-		}
+// wordMatches adds the violations by findings, worst first, after those of the image itself. The texts share one buffer: with
+// hundreds of them, one allocation instead of hundreds.
+func (ev *evaluation) wordMatches() {
+	if len(ev.matches) == 0 {
+		return
+	}
+	findings, rules := ev.subject.Findings, ev.policy.compiled.rules
+	slices.SortStableFunc(ev.matches, func(a, b match) int { return compareFindings(&findings[a.finding], &findings[b.finding]) })
+	buf := make([]byte, 0, bytesPerDetail*len(ev.matches))
+	ends := make([]int, len(ev.matches))
+	for i, m := range ev.matches {
+		buf = appendDetail(buf, &findings[m.finding])
 		ends[i] = len(buf)
 	}
 	text, start := string(buf), 0
-	for i := range list {
-		if list[i].Finding != nil {
-			list[i].Detail = text[start:ends[i]]
-		}
+	ev.result.Violations = slices.Grow(ev.result.Violations, len(ev.matches))
+	for i, m := range ev.matches {
+		ev.result.Violations = append(ev.result.Violations, Violation{Rule: rules[m.rule].name, Finding: &findings[m.finding], Detail: text[start:ends[i]]})
 		start = ends[i]
 	}
 }
+
+const bytesPerDetail = 96 // typical; more makes the buffer grow
 
 // appendDetail words one finding: libssl1.1 1.1.1d-0+deb10u6: CVE-2021-3711 (critical, known exploited), fixed in 1.1.1d-0+deb10u7.
 func appendDetail(buf []byte, f *advisory.Finding) []byte {
