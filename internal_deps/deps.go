@@ -51,3 +51,8 @@ import (
 	_ "github.com/openvex/go-vex/pkg/vex"
 	_ "go.etcd.io/bbolt"
 )
+
+import (
+	_ "github.com/go-viper/mapstructure/v2"
+	_ "github.com/knadh/koanf/providers/confmap"
+)

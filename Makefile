@@ -1,0 +1,72 @@
+# runecast: what people do with this tree. `make` alone lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GOLANGCI_LINT_VERSION := v2.15.0
+BENCHSTAT_VERSION     := v0.0.0-20260709024250-82a0b07e230d
+TOOLS := $(CURDIR)/.cache/tools
+
+# The directory of the server that `make run` starts, and the vulnerability data it builds its feed from: a directory with
+# osv/<Ecosystem>/all.zip and, where there, nvdcve-2.0.json.gz, cve5.zip, known_exploited_vulnerabilities.json.
+DATA  ?= data
+FEEDS ?= $(firstword $(wildcard ../shared/feeds))
+# The address of `make run`.
+LISTEN ?= localhost:9080
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/runecast
+	CGO_ENABLED=0 go build -trimpath -o bin/runecast ./cmd/runecast
+
+.PHONY: run
+run: build ## Start a server on https://localhost:9080 and print how to send it a review
+	DATA='$(DATA)' FEEDS='$(FEEDS)' LISTEN='$(LISTEN)' scripts/run
+
+.PHONY: demo
+demo: ## Show a denial and an approval with no network at all
+	FEEDS='$(FEEDS)' go run ./scripts/demo
+
+.PHONY: test
+test: ## Run every test that needs no Docker
+	go test -timeout 20m ./...
+
+.PHONY: test-race
+test-race: ## Run the tests of concurrent code under the race detector
+	go test -race -timeout 20m ./pkg/admission/... ./pkg/auth/... ./pkg/feed/... ./pkg/image/... ./pkg/scan/... ./pkg/workload/...
+
+.PHONY: fuzz
+fuzz: ## Fuzz every fuzz target for FUZZTIME (default 30s) each
+	scripts/fuzz
+
+.PHONY: bench
+bench: bench-review bench-scan ## Run the benchmarks that the README quotes
+
+.PHONY: bench-review
+bench-review: ## A cached review beside an empty handler that decodes and allows
+	go test -run '^$$' -bench Review -benchtime 2s -count 3 ./pkg/admission
+
+.PHONY: bench-scan
+bench-scan: ## A cold scan of a 200 MB image beside gunzip and a tar walk of the same layers
+	go test -run '^$$' -bench 'ColdScan|Floor' -benchtime 3x ./pkg/scan
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## Check the code
+	test -z "$$(git ls-files '*.sh' scripts .ci | xargs -r grep -lI '^#!.*bash' | xargs -r -n1 bash -n 2>&1)"
+	go mod tidy -diff
+	$(TOOLS)/golangci-lint run ./...
+
+.PHONY: fmt
+fmt: $(TOOLS)/golangci-lint ## Format the code
+	$(TOOLS)/golangci-lint fmt ./...
+
+$(TOOLS)/golangci-lint: Makefile
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	touch $@
+
+.PHONY: clean
+clean: ## Remove what the other targets made, but for the data directory
+	rm -rf bin .cache

@@ -1,0 +1,211 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+)
+
+// Log formats.
+const (
+	logJSON = "json"
+	logText = "text"
+)
+
+// Config is the program's configuration. The YAML file has the keys given here; the flag of a key is its name in kebab case,
+// the variable RUNECAST_ and that in upper case with underscores.
+type Config struct {
+	Config    string `koanf:"config"`    // this very file; only by flag or variable
+	DataDir   string `koanf:"dataDir"`   // holds the database, the feed and the self-issued certificate; default $XDG_DATA_HOME/runecast
+	Database  string `koanf:"database"`  // a SQLite file or a postgres:// URL; default runecast.db in the data directory
+	Feed      string `koanf:"feed"`      // the feed index; default feed.index in the data directory
+	LogLevel  string `koanf:"logLevel"`  // debug, info, warn, error; default info for serve, warn otherwise
+	LogFormat string `koanf:"logFormat"` // json or text; default text on a terminal, else json
+
+	Listen      string   `koanf:"listen"`      // address of the server; default :9080; port 0 takes a free one
+	PlainHTTP   bool     `koanf:"plainHttp"`   // no TLS: for life behind nginx
+	TLSCertFile string   `koanf:"tlsCertFile"` // PEM chain; default: a self-issued certificate in the data directory
+	TLSKeyFile  string   `koanf:"tlsKeyFile"`  // PEM
+	TLSNames    []string `koanf:"tlsNames"`    // more names and addresses for the self-issued certificate
+	MaxInFlight int      `koanf:"maxInFlight"` // reviews handled at a time; default 1024
+
+	PolicyFiles       []string `koanf:"policyFiles"`       // YAML files of policies beside the built-in ones
+	AllowedRegistries []string `koanf:"allowedRegistries"` // patterns for built-in policy 4
+	Platforms         []string `koanf:"platforms"`         // of the cluster's nodes; default linux/amd64
+
+	RegistryPlainHTTP []string      `koanf:"registryPlainHttp"` // registries, as host:port, that are asked without TLS; loopback ones are so in any case
+	ResolveTTL        time.Duration `koanf:"resolveTtl"`        // how long a tag's digest is remembered; default 30s
+	ScanTimeout       time.Duration `koanf:"scanTimeout"`       // for one image, in the background too; default 10m
+	ScanConcurrency   int           `koanf:"scanConcurrency"`   // images scanned at a time; default the number of processors
+	MaxImageBytes     int64         `koanf:"maxImageBytes"`     // compressed; default 16 GiB
+}
+
+func defaults() map[string]any {
+	return map[string]any{
+		"dataDir": defaultDataDir(), "listen": ":9080", "maxInFlight": 1024, "platforms": []string{"linux/amd64"},
+		"resolveTtl": "30s", "scanTimeout": "10m", "maxImageBytes": int64(16) << 30, "logLevel": "info",
+	}
+}
+
+func defaultDataDir() string {
+	if base := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(base) {
+		return filepath.Join(base, "runecast")
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		return filepath.Join(home, ".local", "share", "runecast")
+	}
+	return "runecast-data"
+}
+
+// addCommonFlags adds the flags that every command has.
+func addCommonFlags(flags *pflag.FlagSet) {
+	flags.String("config", "", "YAML `file` with settings")
+	flags.String("data-dir", "", "`directory` of the database, the feed and the self-issued certificate (default "+defaultDataDir()+")")
+	flags.String("log-level", "", "debug, info, warn or error")
+	flags.String("log-format", "", "json or text (default text on a terminal, else json)")
+}
+
+func addStoreFlags(flags *pflag.FlagSet) {
+	flags.String("database", "", "SQLite `file or postgres:// URL` (default runecast.db in the data directory)")
+}
+
+func addFeedFlags(flags *pflag.FlagSet) {
+	flags.String("feed", "", "feed index `file` (default feed.index in the data directory)")
+}
+
+func addPolicyFlags(flags *pflag.FlagSet) {
+	flags.StringSlice("policy-files", nil, "YAML `files` of policies beside the built-in ones")
+	flags.StringSlice("allowed-registries", nil, "`patterns` for built-in policy 4, such as registry.k8s.io/*")
+}
+
+func addScanFlags(flags *pflag.FlagSet) {
+	flags.StringSlice("registry-plain-http", nil, "registries, as `host:port`, that are asked without TLS")
+	flags.Duration("resolve-ttl", 0, "how long a tag's digest is remembered (default 30s)")
+	flags.Duration("scan-timeout", 0, "for one image (default 10m)")
+	flags.Int("scan-concurrency", 0, "images scanned at a time (default the number of processors)")
+	flags.Int64("max-image-bytes", 0, "largest image, compressed (default 16 GiB)")
+}
+
+// loadConfig joins defaults, file, variables and flags, each over the one before, and checks the result.
+func loadConfig(flags *pflag.FlagSet, environ []string) (Config, error) {
+	k := koanf.New(".")
+	if err := k.Load(confmap.Provider(defaults(), "."), nil); err != nil {
+		return Config{}, fmt.Errorf("load the default settings: %w", err)
+	}
+	variables := variables(environ)
+	path, _ := variables["config"].(string)
+	if flag := flags.Lookup("config"); flag != nil && flag.Changed {
+		path = flag.Value.String()
+	}
+	if path != "" {
+		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+			return Config{}, fmt.Errorf("read the settings of %s: %w", path, err)
+		}
+	}
+	if err := k.Load(confmap.Provider(variables, "."), nil); err != nil {
+		return Config{}, fmt.Errorf("read the settings of RUNECAST_* variables: %w", err)
+	}
+	changed := func(f *pflag.Flag) (string, any) {
+		if _, known := keys()[f.Name]; !known || !f.Changed {
+			return "", nil
+		}
+		return keys()[f.Name], posflag.FlagVal(flags, f)
+	}
+	if err := k.Load(posflag.ProviderWithFlag(flags, ".", k, changed), nil); err != nil {
+		return Config{}, fmt.Errorf("read the flags: %w", err)
+	}
+	var c Config
+	decoder := &mapstructure.DecoderConfig{
+		ErrorUnused: true, WeaklyTypedInput: true, Result: &c,
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(mapstructure.StringToTimeDurationHookFunc(), mapstructure.StringToSliceHookFunc(",")),
+	}
+	if err := k.UnmarshalWithConf("", &c, koanf.UnmarshalConf{DecoderConfig: decoder}); err != nil {
+		return Config{}, fmt.Errorf("settings: %w", err)
+	}
+	c.fill()
+	return c, c.validate()
+}
+
+// keys maps flag names to the keys of the file.
+func keys() map[string]string {
+	names := map[string]string{}
+	for _, flag := range []string{
+		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight",
+		"policy-files", "allowed-registries", "platforms", "registry-plain-http", "resolve-ttl", "scan-timeout", "scan-concurrency", "max-image-bytes",
+	} {
+		words := strings.Split(flag, "-")
+		for i := range words[1:] {
+			words[i+1] = strings.ToUpper(words[i+1][:1]) + words[i+1][1:]
+		}
+		names[flag] = strings.Join(words, "")
+	}
+	return names
+}
+
+// variables takes the settings out of the environment. Other variables that begin with RUNECAST_ are left alone: Kubernetes
+// sets some in every pod that stands beside a Service named runecast.
+func variables(environ []string) map[string]any {
+	found := map[string]any{}
+	for flag, key := range keys() {
+		name := "RUNECAST_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_")) + "="
+		if i := slices.IndexFunc(environ, func(e string) bool { return strings.HasPrefix(e, name) }); i >= 0 {
+			found[key] = strings.TrimPrefix(environ[i], name)
+		}
+	}
+	return found
+}
+
+func (c *Config) fill() {
+	if c.Database == "" {
+		c.Database = filepath.Join(c.DataDir, "runecast.db")
+	}
+	if c.Feed == "" {
+		c.Feed = filepath.Join(c.DataDir, "feed.index")
+	}
+}
+
+// validate names every setting that cannot be used.
+func (c *Config) validate() error {
+	var errs []error
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		errs = append(errs, fmt.Errorf("listen: %q is no address such as :9080 or 127.0.0.1:9080: %w", c.Listen, err))
+	}
+	if (c.TLSCertFile == "") != (c.TLSKeyFile == "") {
+		errs = append(errs, errors.New("tlsCertFile and tlsKeyFile go together: give both or none"))
+	}
+	if c.PlainHTTP && c.TLSCertFile != "" {
+		errs = append(errs, errors.New("plainHttp and tlsCertFile exclude each other"))
+	}
+	if c.LogFormat != "" && c.LogFormat != logJSON && c.LogFormat != logText {
+		errs = append(errs, fmt.Errorf("logFormat: %q is neither json nor text", c.LogFormat))
+	}
+	for _, p := range c.Platforms {
+		if os, arch, ok := strings.Cut(p, "/"); !ok || os == "" || arch == "" {
+			errs = append(errs, fmt.Errorf("platforms: %q is not of the form os/arch, such as linux/amd64", p))
+		}
+	}
+	for name, value := range map[string]int64{
+		"resolveTtl": int64(c.ResolveTTL), "scanTimeout": int64(c.ScanTimeout), "scanConcurrency": int64(c.ScanConcurrency), "maxImageBytes": c.MaxImageBytes, "maxInFlight": int64(c.MaxInFlight),
+	} {
+		if value < 0 {
+			errs = append(errs, fmt.Errorf("%s: %d is negative", name, value))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// tlsDir is where the self-issued certificate authority is kept.
+func (c *Config) tlsDir() string { return filepath.Join(c.DataDir, "tls") }

@@ -1,0 +1,110 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/runecast/runecast/pkg/advisory"
+)
+
+// probeTimeout bounds one readiness check.
+const probeTimeout = 2 * time.Second
+
+// States of a check and of the whole.
+const (
+	stateOK       = "ok"
+	stateDegraded = "degraded" // reviews are answered, by the policy's switches where data is missing
+	stateNotReady = "not ready"
+)
+
+// Check is one line of the readiness answer.
+type Check struct {
+	Name   string `json:"name"`
+	State  string `json:"state"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Readiness is the readiness answer.
+type Readiness struct {
+	Status string  `json:"status"`
+	Checks []Check `json:"checks"`
+}
+
+// health answers /healthz and /readyz. Ready means: able to answer a review. A missing feed or a store that cannot be written
+// degrades the server, visibly, but leaves it ready: the policy decides what such reviews get.
+type health struct {
+	stopping atomic.Bool
+	tokens   func() error                  // nil: tokens can be checked
+	writable func(context.Context) error   // nil: the store can be written
+	recorded func() error                  // nil: the last decision was stored
+	feed     func() (advisory.Info, error) // the feed in use
+	feedErr  func() error                  // nil: the last update of the feed was taken
+	now      func() time.Time
+}
+
+func (h *health) register(mux *http.ServeMux) {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = fmt.Fprintln(w, stateOK)
+	})
+	mux.HandleFunc("GET /readyz", h.ready)
+}
+
+func (h *health) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
+	defer cancel()
+	answer := h.check(ctx)
+	w.Header().Set("Content-Type", "application/json")
+	if answer.Status == stateNotReady {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	_ = encoder.Encode(answer) // the prober is gone
+}
+
+func (h *health) check(ctx context.Context) Readiness {
+	checks := []Check{
+		h.one("server", stateNotReady, h.stoppingErr()),
+		h.one("tokens", stateDegraded, h.tokens()),
+		h.one("store", stateDegraded, h.writable(ctx)),
+		h.one("decisions", stateDegraded, h.recorded()),
+		h.feedCheck(),
+		h.one("feed update", stateDegraded, h.feedErr()),
+	}
+	answer := Readiness{Status: stateOK, Checks: checks}
+	for _, c := range checks {
+		if c.State == stateNotReady || (c.State == stateDegraded && answer.Status == stateOK) {
+			answer.Status = c.State
+		}
+	}
+	return answer
+}
+
+func (*health) one(name, broken string, err error) Check {
+	if err != nil {
+		return Check{Name: name, State: broken, Detail: err.Error()}
+	}
+	return Check{Name: name, State: stateOK}
+}
+
+func (h *health) stoppingErr() error {
+	if h.stopping.Load() {
+		return errStopping
+	}
+	return nil
+}
+
+func (h *health) feedCheck() Check {
+	info, err := h.feed()
+	if err != nil {
+		return Check{Name: "feed", State: stateDegraded, Detail: err.Error()}
+	}
+	age := h.now().Sub(info.Date)
+	detail := fmt.Sprintf("of %s, %d days old, %d advisories", info.Date.UTC().Format(time.DateOnly), int(age.Hours()/24), info.Advisories)
+	return Check{Name: "feed", State: stateOK, Detail: detail}
+}

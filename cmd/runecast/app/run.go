@@ -1,0 +1,193 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/runecast/runecast/pkg/admission"
+	"github.com/runecast/runecast/pkg/advisory"
+	"github.com/runecast/runecast/pkg/auth"
+	"github.com/runecast/runecast/pkg/feed"
+	"github.com/runecast/runecast/pkg/image"
+	"github.com/runecast/runecast/pkg/policy"
+	"github.com/runecast/runecast/pkg/scan"
+	"github.com/runecast/runecast/pkg/store"
+)
+
+// openStore opens the configured database, and makes the data directory for a SQLite file.
+func openStore(ctx context.Context, config *Config, log logrus.FieldLogger) (*store.Store, error) {
+	if !strings.Contains(config.Database, "://") {
+		if err := os.MkdirAll(filepath.Dir(config.Database), 0o700); err != nil {
+			return nil, fmt.Errorf("make the data directory: %w", err)
+		}
+	}
+	s, err := store.Open(ctx, config.Database, log)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	return s, nil
+}
+
+// engine is the part that server and local commands have in common: from a reference to a verdict.
+type engine struct {
+	policies *policy.Set
+	feeds    *feed.Holder
+	scanner  *scan.Engine
+}
+
+// newEngine wires registry, feed, caches and policies together. A nil store means that nothing outlives the process.
+func newEngine(config *Config, s *store.Store, observe scan.Metrics, progress func(scan.Progress), log logrus.FieldLogger) (*engine, error) {
+	policies, err := loadPolicies(config)
+	if err != nil {
+		return nil, err
+	}
+	for _, warning := range policies.Warnings(time.Now()) {
+		log.Warn(warning)
+	}
+	puller, err := image.NewPuller(image.Options{
+		PlainHTTP: config.RegistryPlainHTTP, UserAgent: "runecast/" + buildVersion().Version,
+		ResolveTTL: config.ResolveTTL, MaxImageBytes: config.MaxImageBytes, Log: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up the registry client: %w", err)
+	}
+	feeds := feed.NewHolder(config.Feed, 0, log)
+	options := scan.Options{
+		Images: puller, Feeds: feeds, Timeout: config.ScanTimeout, MaxScans: config.ScanConcurrency,
+		Metrics: observe, Progress: progress, Log: log,
+	}
+	if s != nil { // a nil *store.Store in an interface would not be nil
+		options.Reports, options.Inventories, options.Layers = s, s, s
+	}
+	scanner, err := scan.NewEngine(options)
+	if err != nil {
+		return nil, fmt.Errorf("set up the scanner: %w", err)
+	}
+	return &engine{policies: policies, feeds: feeds, scanner: scanner}, nil
+}
+
+// feedInfo describes the feed in use.
+func (e *engine) feedInfo() (advisory.Info, error) {
+	index, release, err := e.feeds.Current()
+	if err != nil {
+		return advisory.Info{}, err //nolint:wrapcheck // it says all there is to say
+	}
+	defer release()
+	return index.Info(), nil
+}
+
+// local is what the commands that judge without a server need.
+type local struct {
+	*engine
+	reviewer *admission.Reviewer
+	store    *store.Store // nil: could not be opened, and nothing is cached
+}
+
+// newLocal wires up the commands that judge without a server. They use the store as a cache and do without it where it cannot be opened.
+func newLocal(ctx context.Context, config *Config, progress func(scan.Progress), log *logrus.Logger) (*local, error) {
+	s, err := openStore(ctx, config, log)
+	if err != nil {
+		log.WithError(err).Warn("going on without a cache of earlier scans")
+	}
+	m := newMetrics()
+	e, err := newEngine(config, s, m, progress, log)
+	if err != nil {
+		return nil, errors.Join(err, closeStore(s))
+	}
+	reviewer := admission.NewReviewer(admission.ReviewerConfig{
+		Scanner: e.scanner, Metrics: m, Log: log, Trigger: admission.TriggerCLI, Platforms: config.Platforms,
+	})
+	return &local{engine: e, reviewer: reviewer, store: s}, nil
+}
+
+func (l *local) close(ctx context.Context) error {
+	return errors.Join(l.scanner.Wait(ctx), closeStore(l.store))
+}
+
+func closeStore(s *store.Store) error {
+	if s == nil {
+		return nil
+	}
+	if err := s.Close(); err != nil {
+		return fmt.Errorf("close the database: %w", err)
+	}
+	return nil
+}
+
+// server is everything that serve runs.
+type server struct {
+	handler http.Handler
+	health  *health
+	loops   []func(context.Context) error // until their context ends
+	engine  *engine
+	store   *store.Store
+}
+
+// newServer wires the server up. Nothing runs until its loops and its handler do.
+func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server, error) {
+	s, err := openStore(ctx, config, log)
+	if err != nil {
+		return nil, err
+	}
+	m := newMetrics()
+	e, err := newEngine(config, s, m, nil, log)
+	if err != nil {
+		return nil, errors.Join(err, closeStore(s))
+	}
+	authenticator := auth.NewAuthenticator(s, auth.Options{Log: log})
+	recorder := admission.NewRecorder(s, log)
+	h := &health{
+		tokens: authenticator.Healthy, writable: s.Writable, recorded: recorder.Err, feed: e.feedInfo, feedErr: e.feeds.LastError, now: time.Now,
+	}
+	m.gauge("runecast_feed_age_seconds", "Age of the newest record of the vulnerability data in use; -1 where there is none.", func() float64 {
+		info, err := e.feedInfo()
+		if err != nil {
+			return -1
+		}
+		return seconds(info.Date, time.Now())
+	})
+	m.gauge("runecast_decisions_unstored", "Decisions that could not be stored and are in the log alone.", func() float64 { return float64(recorder.Unstored()) })
+	m.gauge("runecast_feed_refused", "Feed indexes that were refused because they are damaged.", func() float64 { return float64(e.feeds.Refused()) })
+	handler := admission.NewHandler(admission.HandlerConfig{
+		Authorizer: authorizer{authenticator}, Policies: e.policies, Recorder: recorder, Metrics: m, Log: log, MaxInFlight: config.MaxInFlight,
+		Reviewer: admission.NewReviewer(admission.ReviewerConfig{Scanner: e.scanner, Metrics: m, Log: log, Platforms: config.Platforms}),
+	})
+	if _, err := e.feedInfo(); err != nil {
+		log.WithError(err).Warn("there is no vulnerability data: images are judged by the policies' onNoFeed until there is; see runecast feed --help")
+	}
+	return &server{
+		handler: routes(handler, h, m), health: h, engine: e, store: s,
+		loops: []func(context.Context) error{authenticator.Run, recorder.Run, e.feeds.Run},
+	}, nil
+}
+
+// close ends what the loops and the handler leave behind: scans that go on in the background, and the database.
+func (s *server) close(ctx context.Context) error {
+	return errors.Join(s.engine.scanner.Wait(ctx), closeStore(s.store))
+}
+
+// authorizer lets principals submit reviews that may.
+type authorizer struct{ tokens *auth.Authenticator }
+
+// AuthorizeReview implements admission.Authorizer.
+func (a authorizer) AuthorizeReview(ctx context.Context, authorization string) error {
+	principal, err := a.tokens.Authenticate(ctx, authorization)
+	switch {
+	case errors.Is(err, auth.ErrNoToken), errors.Is(err, auth.ErrBadToken):
+		return admission.ErrUnauthenticated
+	case err != nil:
+		return fmt.Errorf("check the token: %w", err)
+	case !principal.May(auth.ActionReview):
+		return admission.ErrForbidden
+	default:
+		return nil
+	}
+}

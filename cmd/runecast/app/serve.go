@@ -1,0 +1,169 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/runecast/runecast/pkg/admission"
+)
+
+// Timeouts of the server. Idle connections are kept longer than the API server keeps them (90 s), so that it never writes
+// to one that is just being closed.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 31 * time.Second
+	writeTimeout      = 62 * time.Second
+	idleTimeout       = 120 * time.Second
+	shutdownTimeout   = 35 * time.Second
+	maxHeaderBytes    = 64 << 10
+)
+
+var errStopping = errors.New("the server is shutting down")
+
+func newServe(c *command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer admission reviews",
+		Long: `Serves reviews over HTTPS. Without a certificate it issues one for itself: the CA to trust is
+tls/ca.crt in the data directory, and stays the same. Behind a proxy that ends TLS use --plain-http.
+
+A server without vulnerability data starts, says so, and leaves every verdict to the policies'
+onNoFeed (default: deny). It takes a feed over as soon as there is one.`,
+		Example: `  runecast serve
+  runecast serve --listen 127.0.0.1:8080 --plain-http
+  runecast serve --tls-cert-file tls.crt --tls-key-file tls.key --policy-files policies.yaml
+  runecast serve --database postgres://runecast@db/runecast --feed /feed/feed.index`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd.Context()) },
+	}
+	flags := cmd.Flags()
+	addStoreFlags(flags)
+	addFeedFlags(flags)
+	addPolicyFlags(flags)
+	addScanFlags(flags)
+	flags.String("listen", "", "`address` to serve on; port 0 takes a free one (default :9080)")
+	flags.Bool("plain-http", false, "serve without TLS, for life behind a proxy that has it")
+	flags.String("tls-cert-file", "", "PEM `file` of the certificate and its chain (default: a self-issued one)")
+	flags.String("tls-key-file", "", "PEM `file` of the certificate's key")
+	flags.StringSlice("tls-names", nil, "more `names` and addresses for the self-issued certificate")
+	flags.Int("max-in-flight", 0, "reviews handled at a time (default 1024)")
+	flags.StringSlice("platforms", nil, "`os/arch` of the cluster's nodes, for workloads that do not say (default linux/amd64)")
+	return cmd
+}
+
+// serve runs the server until its context ends, then finishes what is under way.
+func (c *command) serve(ctx context.Context) error {
+	s, err := newServer(ctx, &c.config, c.log)
+	if err != nil {
+		return err
+	}
+	listener, err := c.listen(ctx)
+	if err != nil {
+		return errors.Join(err, s.close(ctx))
+	}
+	// Loops and reviews outlive the signal that ends the server: they stop in order, reviews first.
+	loops, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLoops()
+	group, failed := errgroup.WithContext(loops)
+	for _, loop := range s.loops {
+		group.Go(func() error { return loop(failed) })
+	}
+	server := &http.Server{
+		Handler: s.handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: newErrorLog(c.log),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	c.log.WithFields(logrus.Fields{"address": c.scheme() + "://" + listener.Addr().String(), "version": buildVersion().Version}).Info("listening")
+
+	select {
+	case <-ctx.Done():
+		c.log.Info("shutting down")
+	case <-failed.Done():
+	case err = <-served:
+		err = fmt.Errorf("serve %s: %w", c.config.Listen, err)
+	}
+	s.health.stopping.Store(true)
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	err = errors.Join(err, server.Shutdown(end))
+	stopLoops()
+	if loopErr := group.Wait(); loopErr != nil && !errors.Is(loopErr, context.Canceled) {
+		err = errors.Join(err, loopErr)
+	}
+	return errors.Join(err, s.close(end))
+}
+
+func (c *command) scheme() string {
+	if c.config.PlainHTTP {
+		return "http"
+	}
+	return "https"
+}
+
+// listen opens the server's address, with TLS unless it is switched off.
+func (c *command) listen(ctx context.Context) (net.Listener, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", c.config.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", c.config.Listen, err)
+	}
+	if c.config.PlainHTTP {
+		return listener, nil
+	}
+	certificate, err := c.certificate()
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return tls.NewListener(listener, &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"},
+	}), nil
+}
+
+func (c *command) certificate() (tls.Certificate, error) {
+	if c.config.TLSCertFile != "" {
+		certificate, err := tls.LoadX509KeyPair(c.config.TLSCertFile, c.config.TLSKeyFile)
+		if err != nil {
+			return tls.Certificate{}, fmt.Errorf("load the certificate %s with the key %s: %w", c.config.TLSCertFile, c.config.TLSKeyFile, err)
+		}
+		return certificate, nil
+	}
+	names := c.config.TLSNames
+	if host, _, err := net.SplitHostPort(c.config.Listen); err == nil && host != "" {
+		names = append(names, host)
+	}
+	issuer := selfIssued{dir: c.config.tlsDir(), names: names, now: time.Now()}
+	certificate, err := issuer.issue()
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	c.log.WithField("ca", issuer.caFile()).Info("serving with a self-issued certificate")
+	return certificate, nil
+}
+
+// routes puts everything that is served on one mux, which never redirects: the API server would follow.
+func routes(review *admission.Handler, h *health, m *metrics) http.Handler {
+	mux := http.NewServeMux()
+	review.Register(mux)
+	h.register(mux)
+	mux.Handle("GET /metrics", m.handler())
+	mux.HandleFunc("/", admission.NotFound)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != path.Clean("/"+strings.TrimSuffix(r.URL.Path, "/")) && r.URL.Path != "/" {
+			admission.NotFound(w, r) // the mux would redirect to the clean path
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,104 @@
+package admission
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/runecast/runecast/pkg/policy"
+)
+
+// conclude makes the answer and the decision from what the policy says of each image: one image that is not allowed denies
+// the whole object.
+func (r *Reviewer) conclude(p *policy.Policy, decision *Decision, images []judged) *Response {
+	decision.Verdict, decision.Allowed = policy.VerdictAllow, true
+	results := make([]policy.ImageResult, 0, len(images))
+	for i := range images {
+		image := &images[i]
+		decision.Images = append(decision.Images, image.record())
+		decision.Allowed = decision.Allowed && image.result.Allowed
+		decision.Verdict = policy.Worse(decision.Verdict, image.result.Verdict)
+		results = append(results, policy.ImageResult{Reference: image.subject.Reference, Digest: image.subject.Digest, Result: image.result})
+	}
+	decision.Reason = reasonOf(decision.Verdict, images)
+	warnings := policy.Warnings(results)
+	age := r.staleFeed(images)
+	if age != "" {
+		warnings = append(warnings, "runecast: "+age)
+	}
+	if !decision.Allowed {
+		decision.Message = policy.DenialMessage(p, results)
+		if age != "" {
+			decision.Message += "\n" + age
+		}
+	}
+	return &Response{
+		Allowed: decision.Allowed, Message: decision.Message, Warnings: policy.LimitWarnings(warnings), AuditAnnotations: annotations(decision),
+	}
+}
+
+// record gives what is stored of an image.
+func (j *judged) record() DecisionImage {
+	return DecisionImage{
+		Reference: j.subject.Reference, Digest: j.subject.Digest, Platform: j.subject.Platform, FeedRevision: j.revision,
+		Verdict: j.result.Verdict, Cause: j.subject.Cause, Violations: j.result.Violations, Exempted: j.result.Exempted,
+	}
+}
+
+// reasonOf names an unknown verdict's cause where there is one alone.
+func reasonOf(verdict policy.Verdict, images []judged) string {
+	switch verdict {
+	case policy.VerdictAllow:
+		return ReasonCompliant
+	case policy.VerdictDeny:
+		return ReasonViolation
+	case policy.VerdictUnknown:
+	}
+	reason := ""
+	for i := range images {
+		for _, unknown := range images[i].result.Unknown {
+			if reason != "" && reason != unknown.Switch {
+				return ReasonUnknown
+			}
+			reason = unknown.Switch
+		}
+	}
+	if reason == "" {
+		return ReasonUnknown
+	}
+	return reason
+}
+
+// staleFeed gives a line about the oldest feed that images were judged by, where it is older than staleAfter.
+func (r *Reviewer) staleFeed(images []judged) string {
+	var oldest time.Time
+	for i := range images {
+		date := images[i].subject.FeedDate
+		if !date.IsZero() && (oldest.IsZero() || date.Before(oldest)) {
+			oldest = date
+		}
+	}
+	age := r.Now().Sub(oldest)
+	if oldest.IsZero() || age < staleAfter {
+		return ""
+	}
+	return fmt.Sprintf("The vulnerability data is of %s, %d days old.", oldest.UTC().Format(time.DateOnly), int(age.Hours()/24))
+}
+
+// logFields is the one line that the log has of each review.
+func (d *Decision) logFields(dryRun bool) logrus.Fields {
+	references := make([]string, 0, len(d.Images))
+	for i := range d.Images {
+		image := d.Images[i].Reference
+		if d.Images[i].Digest != "" {
+			image += " " + d.Images[i].Digest
+		}
+		references = append(references, image)
+	}
+	return logrus.Fields{
+		"uid": d.ReviewUID, "decision": d.ID, "kind": d.Kind, "namespace": d.Namespace, "name": d.Name, "operation": d.Operation, "user": d.User,
+		"dryRun": dryRun, "policy": d.PolicyID, "verdict": d.Verdict, "allowed": d.Allowed, "reason": d.Reason, "images": references,
+		"duration": d.Duration.Round(time.Microsecond).String(),
+	}
+}

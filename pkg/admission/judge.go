@@ -1,0 +1,115 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/runecast/runecast/pkg/policy"
+	"github.com/runecast/runecast/pkg/scan"
+)
+
+// judged is one image with what the policy says of it.
+type judged struct {
+	subject  policy.Subject
+	result   policy.Result
+	revision string // of the feed
+	kind     scan.Kind
+}
+
+// judgeAll judges references side by side and keeps their order.
+func (r *Reviewer) judgeAll(ctx context.Context, p *policy.Policy, references, platforms []string) []judged {
+	results := make([]judged, len(references))
+	if len(references) == 1 { // the common case needs no goroutine
+		results[0] = r.judge(ctx, p, references[0], platforms)
+		return results
+	}
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, defaultConcurrency)
+	for i, reference := range references {
+		slots <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-slots }()
+			results[i] = r.judge(ctx, p, reference, platforms)
+		})
+	}
+	wait.Wait()
+	return results
+}
+
+// judge scans one reference on each platform that the workload may run on; the worst result counts. A platform that the
+// image does not exist for counts only where it exists for none of them: no node of that platform can run it.
+func (r *Reviewer) judge(ctx context.Context, p *policy.Policy, reference string, platforms []string) judged {
+	var worst, missing judged
+	found, absent := false, false
+	for _, platform := range platforms {
+		one := r.judgeOn(ctx, p, reference, platform)
+		if one.kind == scan.KindNoPlatform {
+			missing, absent = one, true
+			continue
+		}
+		if !found || worse(one.result, worst.result) {
+			worst, found = one, true
+		}
+	}
+	if !found && absent {
+		return missing
+	}
+	return worst
+}
+
+func worse(a, b policy.Result) bool {
+	if a.Allowed != b.Allowed {
+		return !a.Allowed
+	}
+	return a.Verdict != b.Verdict && policy.Worse(a.Verdict, b.Verdict) == a.Verdict
+}
+
+// judgeOn judges a reference on one platform. A panic below it becomes an unknown verdict.
+func (r *Reviewer) judgeOn(ctx context.Context, p *policy.Policy, reference, platform string) (out judged) {
+	defer func() {
+		if caught := recover(); caught != nil {
+			r.Metrics.Panicked()
+			r.Log.WithFields(logrus.Fields{"image": reference, "panic": fmt.Sprint(caught), "stack": string(debug.Stack())}).Error("panic while judging an image")
+			out = judged{kind: scan.KindInternal, subject: policy.Subject{
+				Reference: reference, Platform: platform, Outcome: policy.OutcomeUnscannable,
+				Cause: "an internal error", Remedy: "look into the server's log for this image",
+			}}
+			out.result = p.Evaluate(out.subject, r.Now())
+		}
+	}()
+	out.subject = policy.Subject{Reference: reference, Platform: platform, Outcome: policy.OutcomeScanned}
+	if _, exempt := p.ExemptsImage(reference); p.NeedsScan() && !exempt {
+		report, err := r.Scanner.Scan(ctx, scan.Request{Reference: reference, Platform: platform})
+		if err != nil {
+			out.kind = fail(&out.subject, err)
+		} else {
+			out.revision = report.Feed.Revision
+			out.subject.Digest, out.subject.Platform, out.subject.FeedDate = report.Digest, report.Platform, report.Feed.Date
+			out.subject.Findings, out.subject.Uncovered = report.Findings, report.Uncovered
+		}
+	}
+	out.result = p.Evaluate(out.subject, r.Now())
+	return out
+}
+
+// fail tells a subject why there is no report.
+func fail(subject *policy.Subject, err error) scan.Kind {
+	known := &scan.Error{Kind: scan.KindInternal, Remedy: "look into the server's log for this image"}
+	if !errors.As(err, &known) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+		known.Kind, known.Remedy = scan.KindPending, "retry in a moment"
+	}
+	subject.Outcome = policy.OutcomeUnscannable
+	switch known.Kind { //nolint:exhaustive // all others mean unscannable, as the comment of scan.Kind has it
+	case scan.KindPending:
+		subject.Outcome = policy.OutcomePending
+	case scan.KindNoFeed:
+		subject.Outcome = policy.OutcomeNoFeed
+	}
+	subject.Cause, subject.Remedy = err.Error(), known.Remedy
+	return known.Kind
+}
