@@ -35,9 +35,11 @@ type Package struct {
 
 // Inventory is what an image contains: its distribution and its packages, as the union of its layers after deletions.
 type Inventory struct {
-	OS       OS        `json:"os"`
-	Packages []Package `json:"packages"`           // sorted by type, name, version, path
-	Warnings []string  `json:"warnings,omitempty"` // what could not be read and why; shown with every report
+	OS        OS        `json:"os"`
+	Packages  []Package `json:"packages"`            // sorted by type, name, version, architecture, path
+	Databases []string  `json:"databases,omitempty"` // the package managers' databases that were read, as paths; none: the distribution's packages are not known
+	Owned     int       `json:"owned,omitempty"`     // language packages that are not listed, because their files belong to a distribution's package that is
+	Warnings  []string  `json:"warnings,omitempty"`  // what could not be read and why; shown with every report
 }
 
 // AdvisoryName is the name under which advisories list the package: the source package where there is one.

@@ -1,28 +1,107 @@
 package inventory
 
 import (
-	"context"
-	"io"
+	"encoding/json"
+	"fmt"
 )
 
+// layerFormat is the version of a stored Layer. It goes up with every change of what ScanLayer finds or how it is written, so
+// that results of an older version are not taken for those of this one.
+const layerFormat = 1
+
 // Layer is what one layer contributes to the images that have it. It depends on the layer's bytes alone, can be stored as
-// JSON under the layer's digest, and is never changed after ScanLayer has returned it.
-type Layer struct{}
-
-// Options are the limits of reading a layer; zero values mean the defaults.
-type Options struct {
-	MaxFiles int   // entries in the tar stream; default 1,000,000
-	MaxBytes int64 // uncompressed bytes of the whole layer; default 32 GiB
-	MaxFile  int64 // bytes of one file that is parsed; default 256 MiB
+// JSON under the layer's digest, and is never changed after ScanLayer has returned it. A layer of 100,000 files takes about
+// half a megabyte. The zero value is a layer that contributes nothing.
+type Layer struct {
+	files    []file            // what was recognised, sorted by path
+	links    map[string]string // symbolic links that may lead to a recognised file: path to target as written
+	replaced pathSet           // paths that are not directories here, and whiteouts: each hides what lower layers have at it and below it
+	dirs     pathSet           // directories: each hides a lower layer's file or link at its path
+	opaque   pathSet           // directories of which lower layers' contents are hidden
+	warnings []string          // about the layer as a whole
 }
 
-// ScanLayer reads an uncompressed layer tar to its end. open gives the stream from its start; it is called again only where
-// a link needs a file that the first pass did not keep.
-func ScanLayer(ctx context.Context, open func(context.Context) (io.ReadCloser, error), opts Options) (*Layer, error) {
-	panic("being written")
+// file is a recognised file of a layer.
+type file struct {
+	Path string `json:"path"`
+	contents
 }
 
-// Merge stacks layers, lowest first, into an image's inventory. digests name the layers, in the same order.
-func Merge(layers []*Layer, digests []string) (Inventory, error) {
-	panic("being written")
+// contents is what was found in one file. Hard links share it during a scan.
+type contents struct {
+	Kind     fileKind `json:"kind"`
+	Packages []found  `json:"packages,omitempty"`
+	Owned    pathSet  `json:"-"`                 // paths that the package manager says belong to its packages
+	OS       *OS      `json:"os,omitempty"`      //
+	Warning  string   `json:"warning,omitempty"` // what could not be read; it lapses when a later layer removes the file
+	Fault    string   `json:"fault,omitempty"`   // why a package database is not readable
+	Fatal    Kind     `json:"fatal,omitempty"`   // the kind of Fault
+	Packed   []byte   `json:"owned,omitempty"`   // Owned as stored
+}
+
+// found is a package as its file tells it, without what only the image tells.
+type found struct {
+	Name          string `json:"n"`
+	Version       string `json:"v"`
+	Source        string `json:"s,omitempty"`
+	SourceVersion string `json:"sv,omitempty"`
+	Arch          string `json:"a,omitempty"`
+}
+
+// storedLayer is the JSON form of a Layer.
+type storedLayer struct {
+	Format   int               `json:"format"`
+	Files    []file            `json:"files,omitempty"`
+	Links    map[string]string `json:"links,omitempty"`
+	Replaced []byte            `json:"replaced,omitempty"`
+	Dirs     []byte            `json:"dirs,omitempty"`
+	Opaque   []byte            `json:"opaque,omitempty"`
+	Warnings []string          `json:"warnings,omitempty"`
+}
+
+// MarshalJSON writes the layer in a form that UnmarshalJSON of the same version of this package reads.
+func (l *Layer) MarshalJSON() ([]byte, error) {
+	stored := storedLayer{
+		Format: layerFormat, Links: l.links, Warnings: l.warnings,
+		Replaced: l.replaced.pack(), Dirs: l.dirs.pack(), Opaque: l.opaque.pack(),
+		Files: make([]file, len(l.files)),
+	}
+	for i := range l.files {
+		stored.Files[i] = l.files[i]
+		stored.Files[i].Packed = l.files[i].Owned.pack()
+	}
+	data, err := json.Marshal(stored)
+	if err != nil {
+		return nil, fmt.Errorf("encode layer: %w", err)
+	}
+	return data, nil
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote. It gives ErrLayerFormat for what another version of this package wrote.
+func (l *Layer) UnmarshalJSON(data []byte) error {
+	var stored storedLayer
+	if err := json.Unmarshal(data, &stored); err != nil {
+		return fmt.Errorf("decode layer: %w", err)
+	}
+	if stored.Format != layerFormat {
+		return fmt.Errorf("decode layer of format %d, want %d: %w", stored.Format, layerFormat, ErrLayerFormat)
+	}
+	read := Layer{files: stored.Files, links: stored.Links, warnings: stored.Warnings}
+	for to, packed := range map[*pathSet][]byte{&read.replaced: stored.Replaced, &read.dirs: stored.Dirs, &read.opaque: stored.Opaque} {
+		set, err := unpackPathSet(packed)
+		if err != nil {
+			return fmt.Errorf("decode layer: %w", err)
+		}
+		*to = set
+	}
+	for i := range read.files {
+		f := &read.files[i]
+		set, err := unpackPathSet(f.Packed)
+		if err != nil {
+			return fmt.Errorf("decode layer: %s: %w", f.Path, err)
+		}
+		f.Owned, f.Packed = set, nil
+	}
+	*l = read
+	return nil
 }

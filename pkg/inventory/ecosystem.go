@@ -1,0 +1,82 @@
+package inventory
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// typeOf gives a kind's package type and, where that does not depend on the distribution, its ecosystem.
+func typeOf(kind fileKind) (packageType, ecosystem string) {
+	switch kind {
+	case kindDpkg, kindDpkgPart:
+		return TypeDeb, ""
+	case kindAPK:
+		return TypeAPK, ""
+	case kindGo:
+		return TypeGolang, "Go"
+	case kindNPM:
+		return TypeNPM, "npm"
+	default:
+		return TypePyPI, "PyPI"
+	}
+}
+
+// ecosystemOf gives the ecosystem of a distribution's packages as OSV writes it, with the release where OSV has releases
+// (https://ossf.github.io/osv-schema/#affectedpackage-field). Without one, reason says why: matching against another release
+// or against none would be wrong in either direction.
+func ecosystemOf(os OS, kind fileKind) (ecosystem, reason string) {
+	packageType, _ := typeOf(kind)
+	of := map[string]string{
+		"debian": TypeDeb, "ubuntu": TypeDeb,
+		"alpine": TypeAPK, "wolfi": TypeAPK, "chainguard": TypeAPK, "minimos": TypeAPK, "alpaquita": TypeAPK, "bellsoft-hardened-containers": TypeAPK,
+	}
+	switch {
+	case os.ID == "":
+		return "", "the image has packages of type " + packageType + ", but its os-release names no distribution"
+	case of[os.ID] == "":
+		return "", fmt.Sprintf("the distribution %q is not known", os.ID)
+	case of[os.ID] != packageType:
+		return "", fmt.Sprintf("the image has packages of type %s, which are not of its distribution %q", packageType, os.ID)
+	}
+	switch os.ID {
+	case "wolfi":
+		return "Wolfi", ""
+	case "chainguard":
+		return "Chainguard", ""
+	case "minimos":
+		return "MinimOS", ""
+	}
+	if ecosystem = released(os); ecosystem == "" {
+		return "", fmt.Sprintf("the distribution %q has no release that is known (VERSION_ID %q)", os.ID, os.VersionID)
+	}
+	return ecosystem, ""
+}
+
+// released gives the ecosystem of a distribution that has releases; empty for a release that cannot be told, such as
+// Debian's testing, which has no VERSION_ID, and Alpine's edge, which has one like 3.23_alpha20250612.
+func released(os OS) string {
+	major, minor, _ := strings.Cut(os.VersionID, ".")
+	minor, _, _ = strings.Cut(minor, ".")
+	number, err := strconv.Atoi(major)
+	_, minorErr := strconv.Atoi(minor)
+	switch {
+	case os.ID == "alpaquita" && os.VersionID != "":
+		return "Alpaquita:" + os.VersionID
+	case os.ID == "bellsoft-hardened-containers" && os.VersionID != "":
+		return "BellSoft Hardened Containers:" + os.VersionID
+	case err != nil:
+		return ""
+	case os.ID == "debian":
+		return "Debian:" + major
+	case minorErr != nil:
+		return ""
+	case os.ID == "alpine":
+		return "Alpine:v" + major + "." + minor
+	case os.ID == "ubuntu" && number%2 == 0 && minor == "04": // https://ubuntu.com/about/release-cycle
+		return "Ubuntu:" + major + "." + minor + ":LTS"
+	case os.ID == "ubuntu":
+		return "Ubuntu:" + major + "." + minor
+	}
+	return ""
+}

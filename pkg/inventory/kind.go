@@ -1,0 +1,110 @@
+package inventory
+
+import (
+	"path"
+	"strings"
+)
+
+// fileKind says what a file of an image is to us. The values are part of a stored Layer.
+type fileKind string
+
+const (
+	kindNone     fileKind = ""
+	kindDpkg     fileKind = "dpkg"    // dpkg's database, all packages in one file
+	kindDpkgPart fileKind = "dpkg.d"  // distroless: one package, or a few, in a file of its own
+	kindDpkgList fileKind = "list"    // dpkg's list of the files of one package
+	kindDpkgSums fileKind = "md5sums" // distroless: the checksums of the files of one package
+	kindAPK      fileKind = "apk"     // apk's database, packages and their files
+	kindOS       fileKind = "os"      // os-release
+	kindForeign  fileKind = "foreign" // the database of a package manager that this version does not read
+	kindNPM      fileKind = "npm"     // package.json of an installed module
+	kindPython   fileKind = "python"  // METADATA or PKG-INFO of an installed distribution
+	kindZip      fileKind = "pyzip"   // .whl or .egg archive
+	kindGo       fileKind = "go"      // Go binary, told by its contents and not by its name
+	dpkgStatus            = "var/lib/dpkg/status"
+	dpkgStatusD           = "var/lib/dpkg/status.d"
+	dpkgInfo              = "var/lib/dpkg/info"
+	apkInstalled          = "lib/apk/db/installed"
+	apkUsrMerged          = "usr/lib/apk/db/installed"
+	osRelease             = "etc/os-release"
+	osReleaseUsr          = "usr/lib/os-release"
+)
+
+// fixedPaths are where package managers and programs look for what tells an image's packages and distribution. What a link
+// at one of them, or above one of them, leads to counts; the same names elsewhere, as in a chroot, do not.
+func fixedPaths() []string {
+	return []string{dpkgStatus, dpkgStatusD, dpkgInfo, apkInstalled, apkUsrMerged, osRelease, osReleaseUsr}
+}
+
+// isDatabase tells whether a kind is a list of the distribution's packages, which must never be read in part.
+func (k fileKind) isDatabase() bool { return k == kindDpkg || k == kindDpkgPart || k == kindAPK }
+
+// isLanguage tells whether a kind is a language's package or program, which a distribution's package may own.
+func (k fileKind) isLanguage() bool {
+	return k == kindNPM || k == kindPython || k == kindZip || k == kindGo
+}
+
+// classify tells from a clean path what a regular file is. Databases are recognised below any directory, because a link
+// that another layer has may lead there; Merge uses those that the fixed paths reach.
+func classify(p string) fileKind {
+	dir, base := path.Split(p)
+	dir = strings.TrimSuffix(dir, "/")
+	switch base {
+	case "status":
+		return kindIf(hasSuffixPath(dir, "dpkg"), kindDpkg, kindIf(dir == "usr/lib/opkg" || dir == "var/lib/opkg", kindForeign, kindNone))
+	case "installed":
+		return kindIf(hasSuffixPath(dir, "apk/db"), kindAPK, kindNone)
+	case "package.json":
+		return kindIf(strings.HasPrefix(p, "node_modules/") || strings.Contains(p, "/node_modules/"), kindNPM, kindNone)
+	case "METADATA":
+		return kindIf(strings.HasSuffix(dir, ".dist-info"), kindPython, kindNone)
+	case "PKG-INFO":
+		return kindIf(strings.HasSuffix(dir, "EGG-INFO") || strings.HasSuffix(dir, ".egg-info"), kindPython, kindNone)
+	case "Packages", "Packages.db", "rpmdb.sqlite":
+		return kindIf(dir == "var/lib/rpm" || dir == "usr/lib/sysimage/rpm", kindForeign, kindNone)
+	case "ALPM_DB_VERSION":
+		return kindIf(dir == "var/lib/pacman/local", kindForeign, kindNone)
+	}
+	switch path.Ext(base) {
+	case ".egg-info":
+		return kindPython
+	case ".egg", ".whl":
+		return kindZip
+	case ".list":
+		return kindIf(hasSuffixPath(dir, "dpkg/info"), kindDpkgList, kindNone)
+	}
+	return classifyLoose(dir, base)
+}
+
+// classifyLoose recognises the files whose own names are not fixed.
+func classifyLoose(dir, base string) fileKind {
+	if hasSuffixPath(dir, "dpkg/status.d") {
+		return kindIf(strings.HasSuffix(base, ".md5sums"), kindDpkgSums, kindDpkgPart)
+	}
+	return kindIf(strings.HasPrefix(base, "os-release"), kindOS, kindNone)
+}
+
+func kindIf(yes bool, then, otherwise fileKind) fileKind {
+	if yes {
+		return then
+	}
+	return otherwise
+}
+
+// hasSuffixPath tells whether a path ends with whole components.
+func hasSuffixPath(p, suffix string) bool {
+	return strings.HasSuffix(p, suffix) && (len(p) == len(suffix) || p[len(p)-len(suffix)-1] == '/')
+}
+
+// isPlain tells from its extension that a file is text, a picture or an archive: nothing that is ever a program. Such files
+// are not noted as replacing a lower layer's program of the same name, which keeps stored Layers small. Were one of them to
+// replace a program after all, the program's packages would still be listed: too many, never too few.
+func isPlain(p string) bool {
+	switch path.Ext(p) {
+	case ".py", ".pyc", ".pyi", ".h", ".hpp", ".c", ".cc", ".go", ".rb", ".pl", ".pm", ".js", ".mjs", ".cjs", ".ts", ".map",
+		".css", ".html", ".htm", ".json", ".xml", ".yml", ".yaml", ".md", ".rst", ".txt", ".png", ".svg", ".gif", ".jpg",
+		".ttf", ".woff", ".woff2", ".gz", ".xz", ".mo", ".po", ".class", ".jar", ".conf", ".list", ".md5sums":
+		return true
+	}
+	return false
+}

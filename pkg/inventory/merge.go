@@ -1,0 +1,207 @@
+package inventory
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+const maxInventoryWarnings = 100
+
+// Merge stacks layers, lowest first, into an image's inventory. digests name the layers, in the same order. A package
+// database of the finished image that cannot be read is an *Error of KindCorrupt or KindTooLarge: a part of the packages is
+// never given for the whole. Merge changes no Layer and may be called with shared ones at the same time.
+func Merge(layers []*Layer, digests []string) (Inventory, error) {
+	if len(layers) != len(digests) {
+		return Inventory{}, fmt.Errorf("merge %d layers with %d digests", len(layers), len(digests))
+	}
+	o := &overlay{files: map[string]placed{}, links: map[string]placed{}}
+	var inv Inventory
+	for i, l := range layers {
+		if l == nil {
+			return Inventory{}, fmt.Errorf("merge: layer %s is missing", digests[i])
+		}
+		o.add(l, i)
+		inv.Warnings = append(inv.Warnings, l.warnings...)
+	}
+	m := merger{overlay: o, digests: digests, inv: &inv, targets: o.targets(), fixed: map[string]string{}}
+	if err := m.resolveFixed(); err != nil {
+		return Inventory{}, err
+	}
+	m.distribution()
+	if err := m.packages(); err != nil {
+		return Inventory{}, err
+	}
+	m.finish()
+	return inv, nil
+}
+
+// merger turns the finished file system into an inventory.
+type merger struct {
+	overlay *overlay
+	digests []string
+	inv     *Inventory
+	targets map[string]string // of links
+	fixed   map[string]string // fixed path to the path that links lead to
+	owned   pathSet
+}
+
+// resolveFixed follows the links at the fixed paths.
+func (m *merger) resolveFixed() error {
+	for _, p := range fixedPaths() {
+		real, ok := resolve(m.targets, p, nil)
+		if !ok {
+			return &Error{Kind: KindCorrupt, Path: p, Err: errors.New("its symbolic links form a loop")}
+		}
+		m.fixed[p] = real
+	}
+	return nil
+}
+
+// at gives the file at a fixed path, where its links lead.
+func (m *merger) at(fixed string, kind fileKind) (p string, f placed, ok bool) {
+	p = m.fixed[fixed]
+	f, ok = m.overlay.files[p]
+	return p, f, ok && f.file.Kind == kind
+}
+
+// distribution finds os-release: etc/os-release counts before usr/lib/os-release.
+func (m *merger) distribution() {
+	for _, fixed := range []string{osRelease, osReleaseUsr} {
+		if _, f, ok := m.at(fixed, kindOS); ok && f.file.OS != nil {
+			m.inv.OS = *f.file.OS
+			return
+		}
+	}
+}
+
+// packages takes the packages of every file that counts.
+func (m *merger) packages() error {
+	paths := slices.Sorted(maps.Keys(m.overlay.files))
+	if err := m.databases(paths); err != nil {
+		return err
+	}
+	for _, p := range paths {
+		f := m.overlay.files[p]
+		switch kind := f.file.Kind; {
+		case kind.isLanguage() && isOwned(m.owned, p):
+			m.inv.Owned += len(f.file.Packages)
+			continue
+		case kind.isLanguage():
+			m.take(p, f, "")
+		case kind == kindForeign:
+			m.warn("%s: the package manager that it belongs to is not supported, its packages are not known", p)
+		}
+		if f.file.Warning != "" && !f.file.Kind.isDatabase() {
+			m.warn("%s: %s", p, f.file.Warning)
+		}
+	}
+	return nil
+}
+
+// databases takes the distribution's packages and notes which files they own.
+func (m *merger) databases(paths []string) error {
+	var owned []uint64
+	for _, p := range paths {
+		f := m.overlay.files[p]
+		if f.file.Kind == kindDpkgList && parentOf(p) == m.fixed[dpkgInfo] ||
+			f.file.Kind == kindDpkgSums && parentOf(p) == m.fixed[dpkgStatusD] {
+			owned = append(owned, f.file.Owned...)
+			continue
+		}
+		if !m.isActive(p, f.file.Kind) {
+			continue
+		}
+		if f.file.Fault != "" {
+			return &Error{Kind: f.file.Fatal, Path: p, Err: errors.New(f.file.Fault)}
+		}
+		owned = append(owned, f.file.Owned...)
+		m.inv.Databases = append(m.inv.Databases, p)
+		m.take(p, f, m.ecosystem(f.file.Kind))
+	}
+	m.owned = newPathSet(owned)
+	m.danglingDatabases()
+	return nil
+}
+
+// isActive tells whether a database is one that the package manager of the image reads.
+func (m *merger) isActive(p string, kind fileKind) bool {
+	switch kind {
+	case kindDpkg:
+		return p == m.fixed[dpkgStatus]
+	case kindDpkgPart:
+		return parentOf(p) == m.fixed[dpkgStatusD]
+	case kindAPK:
+		return p == m.fixed[apkInstalled] || p == m.fixed[apkUsrMerged]
+	}
+	return false
+}
+
+// danglingDatabases warns of a database's path that links lead away from, to where nothing was read.
+func (m *merger) danglingDatabases() {
+	for fixed, kind := range map[string]fileKind{dpkgStatus: kindDpkg, apkInstalled: kindAPK} {
+		real := m.fixed[fixed]
+		if _, _, ok := m.at(fixed, kind); !ok && kindAt(real) != kind {
+			m.warn("%s: links lead to %s, where no package database was read", fixed, real)
+		}
+	}
+}
+
+// ecosystem gives that of the distribution's packages, and warns where there is none.
+func (m *merger) ecosystem(kind fileKind) string {
+	eco, reason := ecosystemOf(m.inv.OS, kind)
+	if reason != "" {
+		m.warn("%s: the vulnerabilities of its packages are not known", reason)
+	}
+	return eco
+}
+
+// take lists the packages of one file.
+func (m *merger) take(p string, f placed, ecosystem string) {
+	kind, own := typeOf(f.file.Kind)
+	if own != "" {
+		ecosystem = own
+	}
+	for i := range f.file.Packages {
+		from := &f.file.Packages[i]
+		m.inv.Packages = append(m.inv.Packages, Package{
+			Type: kind, Ecosystem: ecosystem, Name: from.Name, Version: from.Version, Source: from.Source,
+			SourceVersion: from.SourceVersion, Arch: from.Arch, Path: p, Layer: m.digests[f.layer],
+		})
+	}
+}
+
+func (m *merger) warn(format string, args ...any) {
+	m.inv.Warnings = append(m.inv.Warnings, fmt.Sprintf(format, args...))
+}
+
+// finish sorts, drops what is listed twice, and says what a missing database means.
+func (m *merger) finish() {
+	inv := m.inv
+	if len(inv.Databases) == 0 {
+		name := cmp.Or(inv.OS.PrettyName, inv.OS.ID, "no os-release either")
+		m.warn("no package database found (%s): only Go programs, npm modules and Python distributions are listed", name)
+	}
+	slices.SortFunc(inv.Packages, comparePackages)
+	inv.Packages = slices.CompactFunc(inv.Packages, samePackage)
+	slices.Sort(inv.Warnings)
+	inv.Warnings = slices.Compact(inv.Warnings)
+	if n := len(inv.Warnings) - maxInventoryWarnings; n > 0 {
+		inv.Warnings = append(inv.Warnings[:maxInventoryWarnings:maxInventoryWarnings], fmt.Sprintf("and %d more warnings", n))
+	}
+}
+
+func comparePackages(a, b Package) int { //nolint:gocritic // the signature is slices.SortFunc's
+	return cmp.Or(strings.Compare(a.Type, b.Type), strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version),
+		strings.Compare(a.Arch, b.Arch), strings.Compare(a.Path, b.Path))
+}
+
+// samePackage tells whether two neighbours are one: the same file may list a package twice, and a distribution's package is
+// installed once, whatever number of files say so.
+func samePackage(a, b Package) bool { //nolint:gocritic // the signature is slices.CompactFunc's
+	distribution := a.Type == TypeDeb || a.Type == TypeAPK
+	return a.Type == b.Type && a.Name == b.Name && a.Version == b.Version && a.Arch == b.Arch && (a.Path == b.Path || distribution)
+}

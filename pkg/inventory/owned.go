@@ -1,0 +1,90 @@
+package inventory
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+)
+
+// Distribution packages carry language packages, such as Debian's python3-django, whose fixes come in the distribution's
+// versions. Such a package is reported once, as the distribution's: what a language's advisories say of its upstream
+// version is not true of it. So the files that belong to distribution packages are noted, as far as they can be language
+// metadata or programs.
+
+// listExtractor reads dpkg's list of the files and directories of one package: absolute paths, a line each.
+type listExtractor struct{}
+
+func (listExtractor) extract(ctx context.Context, c candidate) (contents, error) {
+	var hashes []uint64
+	var last string
+	note := func(next string) {
+		if last != "" && !strings.HasPrefix(next, last+"/") && mayOwn(last) { // directories come before what is in them
+			hashes = append(hashes, hashPath(last))
+		}
+		last = next
+	}
+	err := eachLine(ctx, c.r, func(line []byte) { note(cleanPath(string(line))) }, &hashes)
+	note("")
+	return contents{Owned: newPathSet(hashes)}, err
+}
+
+// sumsExtractor reads the checksum list of one package of a distroless image: checksum, blanks, path below the root.
+type sumsExtractor struct{}
+
+func (sumsExtractor) extract(ctx context.Context, c candidate) (contents, error) {
+	var hashes []uint64
+	err := eachLine(ctx, c.r, func(line []byte) {
+		_, name, ok := bytes.Cut(line, []byte(" "))
+		if p := cleanPath(strings.TrimSpace(string(name))); ok && mayOwn(p) {
+			hashes = append(hashes, hashPath(p))
+		}
+	}, &hashes)
+	return contents{Owned: newPathSet(hashes)}, err
+}
+
+func eachLine(ctx context.Context, r io.Reader, do func([]byte), hashes *[]uint64) error {
+	for lines := newLineReader(r); ; {
+		line, err := lines.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if do(line); len(*hashes)*8 > maxResult {
+			return tooLargeResult()
+		}
+		if lines.number%4096 == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// mayOwn tells whether it can matter that a distribution package owns a path.
+func mayOwn(p string) bool {
+	if classify(p).isLanguage() {
+		return true
+	}
+	for _, prefix := range []string{"usr/share/doc/", "usr/share/man/", "usr/share/locale/", "usr/share/zoneinfo/", "etc/"} {
+		if strings.HasPrefix(p, prefix) {
+			return false
+		}
+	}
+	return !isPlain(p)
+}
+
+// isOwned tells whether any set has a path, as it is or as it was before /bin, /sbin and /lib* became links into /usr:
+// packages list /bin/x where the file is usr/bin/x (https://wiki.debian.org/UsrMerge).
+func isOwned(owned pathSet, p string) bool {
+	if owned.has(hashPath(p)) {
+		return true
+	}
+	short := strings.TrimPrefix(p, "usr/")
+	top, _, _ := strings.Cut(short, "/")
+	if top != "bin" && top != "sbin" && !strings.HasPrefix(top, "lib") {
+		return false
+	}
+	return short != p && owned.has(hashPath(short)) || short == p && owned.has(hashPath("usr/"+p))
+}

@@ -1,0 +1,177 @@
+package inventory
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// ScanLayer reads an uncompressed layer tar to its end. open gives the stream from its start; it is called again only where
+// a link needs a file that the first pass did not keep, and for Go programs of before Go 1.18.
+//
+// A stream that is no tar, or is cut short, is an *Error of KindCorrupt; what exceeds a limit is one of KindTooLarge. An
+// error of the stream itself, and the context's, are returned wrapped. A package database that cannot be read is noted in the
+// Layer, since a later layer may replace it: Merge gives the *Error. A language's file that cannot be read becomes a warning.
+func ScanLayer(ctx context.Context, open func(context.Context) (io.ReadCloser, error), opts Options) (*Layer, error) {
+	opts = opts.withDefaults()
+	readers, err := extractors()
+	if err != nil {
+		return nil, err
+	}
+	s := newScanner(opts, readers)
+	if err := s.pass(ctx, open, s.first); err != nil {
+		return nil, err
+	}
+	if s.needsSecond() {
+		if err := s.pass(ctx, open, s.second); err != nil {
+			return nil, err
+		}
+	}
+	return s.layer(), nil
+}
+
+// entry is one entry of the tar.
+type entry struct {
+	header *tar.Header
+	path   string // clean, never the root
+	number int    // from the start of the layer
+	r      entryReader
+}
+
+// pass reads the layer once and hands each entry to do.
+func (s *scanner) pass(ctx context.Context, open func(context.Context) (io.ReadCloser, error), do func(context.Context, *entry) error) error {
+	rc, err := open(ctx)
+	if err != nil {
+		return fmt.Errorf("open layer: %w", err)
+	}
+	defer rc.Close()
+	from := newStream(ctx, rc, s.opts.MaxBytes)
+	archive := tar.NewReader(from)
+	var logical int64 // a sparse file is larger than what the stream has of it
+	for number := 0; ; number++ {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) && from.err == nil {
+			return from.drain()
+		}
+		if err != nil {
+			return from.explain("", err)
+		}
+		if logical += header.Size; number >= s.opts.MaxFiles || logical > s.opts.MaxBytes || logical < 0 {
+			return s.over(number)
+		}
+		e := entry{header: header, path: cleanPath(header.Name), number: number, r: entryReader{from: archive}}
+		if e.path == "" || header.Typeflag == tar.TypeXGlobalHeader {
+			continue
+		}
+		if err := do(ctx, &e); err != nil {
+			if e.r.err != nil || from.err != nil {
+				return from.explain(e.path, err)
+			}
+			return err
+		}
+	}
+}
+
+func (s *scanner) over(number int) error {
+	if number >= s.opts.MaxFiles {
+		return &Error{Kind: KindTooLarge, Err: fmt.Errorf("it has more than %d entries", s.opts.MaxFiles)}
+	}
+	return &Error{Kind: KindTooLarge, Err: fmt.Errorf("it has more than %d bytes", s.opts.MaxBytes)}
+}
+
+func tooLargeResult() error {
+	return &Error{Kind: KindTooLarge, Err: fmt.Errorf("what is to be kept of it exceeds %d bytes", maxResult)}
+}
+
+// first handles an entry of the first pass.
+func (s *scanner) first(ctx context.Context, e *entry) error {
+	if what, of := whiteout(e.path); what != notWhiteout {
+		switch what {
+		case deletes:
+			s.replaced = append(s.replaced, hashPath(of))
+		case opaque:
+			s.opaque = append(s.opaque, hashPath(of))
+		case notWhiteout, meaningless:
+		}
+		return nil
+	}
+	hash := hashPath(e.path)
+	if e.header.Typeflag == tar.TypeDir {
+		s.dirs = append(s.dirs, hash)
+		delete(s.files, e.path)
+		delete(s.links, e.path)
+		return nil
+	}
+	s.clear(e.path, hash)
+	switch e.header.Typeflag {
+	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+		return s.regular(ctx, e, hash)
+	case tar.TypeLink:
+		return s.hardLink(e, hash)
+	case tar.TypeSymlink:
+		s.symlink(e.path, e.header.Linkname)
+	}
+	s.replaced = append(s.replaced, hash)
+	return nil
+}
+
+// regular handles a regular file of the first pass.
+func (s *scanner) regular(ctx context.Context, e *entry, hash uint64) error {
+	if kind := classify(e.path); kind != kindNone {
+		c, err := s.read(ctx, kind, e.path, e)
+		if err != nil {
+			return err
+		}
+		return s.keep(e.path, hash, c)
+	}
+	head, err := s.head(e)
+	if err != nil {
+		return err
+	}
+	if isProgram(head) {
+		c, err := s.program(e, head)
+		if err != nil {
+			return err
+		}
+		if c != nil {
+			return s.keep(e.path, hash, c)
+		}
+	}
+	s.replace(e.path, hash)
+	return nil
+}
+
+// head gives a file's first bytes, where it is large enough to be a program with build information.
+func (s *scanner) head(e *entry) ([]byte, error) {
+	if e.header.Size < 2*goHeader {
+		return nil, nil
+	}
+	if _, err := io.ReadFull(&e.r, s.start[:]); err != nil {
+		return nil, fmt.Errorf("read: %w", err)
+	}
+	return s.start[:], nil
+}
+
+// program searches a program for what Go left in it; nil is none.
+func (s *scanner) program(e *entry, head []byte) (*contents, error) {
+	res, err := s.golang.search(head, &e.r)
+	if err != nil {
+		return nil, err
+	}
+	if len(res.infos) == 0 && res.pointer == nil && res.warning == "" {
+		return nil, nil //nolint:nilnil // most programs are not Go's
+	}
+	c := &contents{Kind: kindGo}
+	for _, info := range res.infos {
+		c.addGo(info)
+	}
+	if res.warning != "" {
+		c.warn("%s", res.warning)
+	}
+	if res.pointer != nil {
+		s.pointers[e.number] = pendingGo{contents: c, pointer: res.pointer}
+	}
+	return c, nil
+}

@@ -1,0 +1,206 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// scanner collects what a layer has while its entries go by.
+type scanner struct {
+	opts    Options
+	readers map[fileKind]extractor
+	golang  goSearch
+	start   [4]byte
+
+	files     map[string]*contents
+	above     map[uint64]struct{} // hashes of the directories above files: whether an entry can hide any is one look-up
+	links     map[string]string
+	linkBytes int
+	lostLink  string // the first link that did not fit
+	kept      int    // bytes that the result will have, about
+
+	replaced, dirs, opaque []uint64
+
+	pointers map[int]pendingGo // by entry number
+	wanted   []wantedLink
+	aliases  []alias
+}
+
+// pendingGo is a Go program that the second pass has to finish.
+type pendingGo struct {
+	contents *contents
+	pointer  *goPointer
+}
+
+// wantedLink is a hard link whose name says that it is worth reading, to a file that was not read as that.
+type wantedLink struct {
+	target   string
+	before   int // entry number of the link: the last file at target before it counts
+	path     string
+	contents *contents
+}
+
+// alias is where links lead from a fixed path: real is to be read as if it were at fixed.
+type alias struct{ real, fixed string }
+
+func newScanner(opts Options, readers map[fileKind]extractor) *scanner {
+	return &scanner{
+		opts: opts, readers: readers, files: map[string]*contents{}, above: map[uint64]struct{}{},
+		links: map[string]string{}, pointers: map[int]pendingGo{},
+	}
+}
+
+// warn adds to what a file's warning says.
+func (c *contents) warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if c.Warning != "" {
+		text = c.Warning + "; " + text
+	}
+	c.Warning = text
+}
+
+func (c *contents) addGo(info goInfo) {
+	pkgs, warning := goPackages(info)
+	c.Packages = append(c.Packages, pkgs...)
+	if warning != "" {
+		c.warn("%s", warning)
+	}
+}
+
+// read runs the extractor of a kind on a file. Its error is one of the layer as a whole; what is wrong with the file alone
+// becomes part of the contents. as is the path that the extractor is told.
+func (s *scanner) read(ctx context.Context, kind fileKind, as string, e *entry) (*contents, error) {
+	if kind.isDatabase() && e.header.Size > s.opts.MaxFile {
+		err := fmt.Errorf("it has %d bytes, more than %d", e.header.Size, s.opts.MaxFile)
+		if slices.Contains(fixedPaths(), as) || kind == kindDpkgPart {
+			return nil, &Error{Kind: KindTooLarge, Path: e.path, Err: err}
+		}
+		return &contents{Kind: kind, Fault: err.Error(), Fatal: KindTooLarge}, nil
+	}
+	c, err := s.readers[kind].extract(ctx, candidate{path: as, size: e.header.Size, r: &e.r})
+	if err == nil && !c.isUTF8() {
+		err = errors.New("it is not text in UTF-8")
+	}
+	if err == nil {
+		c.Kind = kind
+		return &c, nil
+	}
+	var typed *Error
+	if e.r.err != nil || ctx.Err() != nil || errors.As(err, &typed) {
+		return nil, err
+	}
+	text := strings.ToValidUTF8(err.Error(), "\uFFFD")
+	if kind.isDatabase() {
+		return &contents{Kind: kind, Fault: text, Fatal: KindCorrupt}, nil
+	}
+	return &contents{Kind: kind, Warning: "it is not read: " + text}, nil
+}
+
+// keep notes a file's contents. A file that tells nothing only hides what lower layers have.
+func (s *scanner) keep(p string, hash uint64, c *contents) error {
+	if c.isEmpty() {
+		s.replaced = append(s.replaced, hash)
+		return nil
+	}
+	s.files[p] = c
+	tree := hashTree(nil, p)
+	for _, h := range tree[:len(tree)-1] {
+		s.above[h] = struct{}{}
+	}
+	s.kept += len(p) + c.size()
+	if s.kept > maxResult {
+		return tooLargeResult()
+	}
+	return nil
+}
+
+// replace notes a path that hides what lower layers have at it, unless it can never be a program that they have.
+func (s *scanner) replace(p string, hash uint64) {
+	if !isPlain(p) {
+		s.replaced = append(s.replaced, hash)
+	}
+}
+
+// clear forgets what the layer has had so far at a path, and below it, since an entry follows that is no directory.
+func (s *scanner) clear(p string, hash uint64) {
+	delete(s.files, p)
+	delete(s.links, p)
+	if _, any := s.above[hash]; any {
+		maps.DeleteFunc(s.files, func(f string, _ *contents) bool { return strings.HasPrefix(f, p+"/") })
+		maps.DeleteFunc(s.links, func(l, _ string) bool { return strings.HasPrefix(l, p+"/") })
+	}
+}
+
+// symlink remembers a link, as long as there is room; which ones matter is known at the end.
+func (s *scanner) symlink(p, target string) {
+	target = escapeInvalid(target)
+	if s.linkBytes += len(p) + len(target); s.linkBytes > maxLinks && !isFixedOrAbove(p) {
+		if s.lostLink == "" {
+			s.lostLink = p
+		}
+		return
+	}
+	s.links[p] = target
+}
+
+// hardLink handles another name of a file that the layer has had already.
+func (s *scanner) hardLink(e *entry, hash uint64) error {
+	target := cleanPath(e.header.Linkname)
+	if link, ok := s.links[target]; ok {
+		s.symlink(e.path, link)
+		s.replaced = append(s.replaced, hash)
+		return nil
+	}
+	kind, of := classify(e.path), s.files[target]
+	switch {
+	case of != nil && (of.Kind == kind || of.Kind == kindGo && kind == kindNone):
+		return s.keep(e.path, hash, of)
+	case kind == kindNone:
+		s.replaced = append(s.replaced, hash)
+		return nil
+	}
+	c := &contents{Kind: kind}
+	c.warn("it is a hard link to %s, which the layer does not have", target)
+	if kind.isDatabase() {
+		c.Fault, c.Fatal = c.Warning, KindCorrupt
+	}
+	s.wanted = append(s.wanted, wantedLink{target: target, before: e.number, path: e.path, contents: c})
+	return s.keep(e.path, hash, c)
+}
+
+// isEmpty tells whether there is nothing to keep of a file. A database is kept without any package too: that it is there
+// is worth knowing.
+func (c *contents) isEmpty() bool {
+	switch c.Kind {
+	case kindDpkg, kindDpkgPart, kindAPK, kindOS, kindForeign, kindGo:
+		return false
+	}
+	return len(c.Packages) == 0 && len(c.Owned) == 0 && c.Warning == ""
+}
+
+func (c *contents) size() int {
+	n := 8*len(c.Owned) + len(c.Warning) + len(c.Fault)
+	for i := range c.Packages {
+		p := &c.Packages[i]
+		n += 64 + len(p.Name) + len(p.Version) + len(p.Source) + len(p.SourceVersion) + len(p.Arch)
+	}
+	return n
+}
+
+// isUTF8 tells whether all texts can be stored.
+func (c *contents) isUTF8() bool {
+	for i := range c.Packages {
+		p := &c.Packages[i]
+		for _, text := range []string{p.Name, p.Version, p.Source, p.SourceVersion, p.Arch} {
+			if !utf8.ValidString(text) {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,149 @@
+package inventory
+
+import (
+	"archive/tar"
+	"context"
+	"path"
+	"slices"
+	"strings"
+)
+
+// needsSecond tells, after the first pass, whether the layer has to be read again: for hard links with a telling name, for
+// what a link at a fixed path leads to under a name that tells nothing, and for Go programs of before Go 1.18.
+func (s *scanner) needsSecond() bool {
+	s.wanted = slices.DeleteFunc(s.wanted, func(w wantedLink) bool { return s.files[w.path] != w.contents })
+	for _, fixed := range fixedPaths() {
+		real, ok := resolve(s.links, fixed, nil)
+		if ok && real != fixed && kindAt(real) != kindAt(fixed) {
+			s.aliases = append(s.aliases, alias{real: real, fixed: fixed})
+		}
+	}
+	return len(s.wanted)+len(s.aliases)+len(s.pointers) > 0
+}
+
+// kindAt gives the kind of a fixed path; for a directory, that of the files in it.
+func kindAt(p string) fileKind {
+	for _, try := range []string{p, p + "/x.list", p + "/x"} {
+		if kind := classify(try); kind != kindNone {
+			return kind
+		}
+	}
+	return kindNone
+}
+
+// second handles an entry of the second pass.
+func (s *scanner) second(ctx context.Context, e *entry) error {
+	switch e.header.Typeflag {
+	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+	default:
+		return nil
+	}
+	if pending, ok := s.pointers[e.number]; ok {
+		info, err := s.golang.second(&e.r, pending.pointer)
+		if e.r.err != nil {
+			return err
+		}
+		if err != nil {
+			pending.contents.warn("%v", err)
+		}
+		pending.contents.addGo(info)
+		s.kept += pending.contents.size()
+		return s.checkSize()
+	}
+	var shared *contents
+	for _, w := range s.wanted {
+		if w.target != e.path || w.before < e.number {
+			continue
+		}
+		if shared == nil || shared.Kind != w.contents.Kind {
+			c, err := s.read(ctx, w.contents.Kind, w.path, e)
+			if err != nil {
+				return err
+			}
+			shared = c
+		}
+		*w.contents = *shared
+		s.kept += shared.size()
+	}
+	if shared != nil {
+		return s.checkSize()
+	}
+	return s.readAlias(ctx, e)
+}
+
+// readAlias reads a file that links at a fixed path lead to.
+func (s *scanner) readAlias(ctx context.Context, e *entry) error {
+	for _, a := range s.aliases {
+		as := a.fixed
+		if e.path != a.real {
+			rest, below := strings.CutPrefix(e.path, a.real+"/")
+			if !below {
+				continue
+			}
+			as = path.Join(a.fixed, rest)
+		}
+		kind := classify(as)
+		if kind == kindNone || s.files[e.path] != nil && s.files[e.path].Kind != kindGo {
+			continue
+		}
+		c, err := s.read(ctx, kind, as, e)
+		if err != nil {
+			return err
+		}
+		return s.keep(e.path, hashPath(e.path), c)
+	}
+	return nil
+}
+
+func (s *scanner) checkSize() error {
+	if s.kept > maxResult {
+		return tooLargeResult()
+	}
+	return nil
+}
+
+// layer gives the result.
+func (s *scanner) layer() *Layer {
+	l := &Layer{
+		links: s.linksOfInterest(), replaced: newPathSet(s.replaced), dirs: newPathSet(s.dirs), opaque: newPathSet(s.opaque),
+	}
+	for p, c := range s.files {
+		l.files = append(l.files, file{Path: p, contents: *c})
+	}
+	slices.SortFunc(l.files, func(a, b file) int { return strings.Compare(a.Path, b.Path) })
+	if s.lostLink != "" {
+		l.warnings = append(l.warnings, "there are too many symbolic links: from "+s.lostLink+" on they are not followed")
+	}
+	return l
+}
+
+// linksOfInterest drops the links that lead nowhere of interest: kept are those that a fixed path goes through, those at the
+// root such as bin → usr/bin, and those to a file that was recognised or to a directory above one. Links in node_modules
+// only join what is recognised anyway.
+func (s *scanner) linksOfInterest() map[string]string {
+	keep := map[string]string{}
+	note := func(link string) { keep[link] = s.links[link] }
+	for _, fixed := range fixedPaths() {
+		resolve(s.links, fixed, note)
+	}
+	for link, target := range s.links {
+		if !strings.Contains(link, "/") || isFixedOrAbove(link) || classify(link) == kindOS || s.leadsToFile(link, target) {
+			note(link)
+		}
+	}
+	return keep
+}
+
+func (s *scanner) leadsToFile(link, target string) bool {
+	if strings.HasPrefix(link, "node_modules/") || strings.Contains(link, "/node_modules/") {
+		return false
+	}
+	real := linkTarget(link, target)
+	_, above := s.above[hashPath(real)]
+	return above || s.files[real] != nil
+}
+
+// isFixedOrAbove tells whether a fixed path is at or below a path.
+func isFixedOrAbove(p string) bool {
+	return slices.ContainsFunc(fixedPaths(), func(fixed string) bool { return fixed == p || strings.HasPrefix(fixed, p+"/") })
+}
