@@ -21,7 +21,7 @@ func (s *Store) CreateDecision(ctx context.Context, d admission.Decision) error 
 	if d.ID == "" {
 		return errors.New("create decision: it has no id")
 	}
-	if err := s.createDecision(ctx, &d); err != nil {
+	if err := steadily(ctx, func() error { return s.createDecision(ctx, &d) }); err != nil {
 		return fmt.Errorf("create decision %s: %w", d.ID, err)
 	}
 	return nil

@@ -44,7 +44,7 @@ func (s *Store) Decisions(ctx context.Context, filter DecisionFilter) ([]admissi
 	if err != nil {
 		return nil, "", fmt.Errorf("list decisions: %w", err)
 	}
-	list, err := s.queryDecisions(ctx, where, append(args, limit+1))
+	list, err := s.findDecisions(ctx, where, append(args, limit+1))
 	if err != nil {
 		return nil, "", fmt.Errorf("list decisions: %w", err)
 	}
@@ -57,7 +57,7 @@ func (s *Store) Decisions(ctx context.Context, filter DecisionFilter) ([]admissi
 
 // Decision gives one decision; nil without an error when there is none of that id.
 func (s *Store) Decision(ctx context.Context, id string) (*admission.Decision, error) {
-	list, err := s.queryDecisions(ctx, "WHERE id = $1", []any{key(id), 1})
+	list, err := s.findDecisions(ctx, "WHERE id = $1", []any{key(id), 1})
 	if err != nil {
 		return nil, fmt.Errorf("read decision %s: %w", id, err)
 	}
@@ -118,8 +118,17 @@ func parseCursor(text string) (int64, string, error) {
 	return at, id, nil
 }
 
-// queryDecisions reads decisions with their images by one statement, and so from one state of the database. The last of args
-// is the limit.
+// findDecisions reads decisions with their images by one statement, and so from one state of the database. The last of args is
+// the limit.
+func (s *Store) findDecisions(ctx context.Context, where string, args []any) ([]admission.Decision, error) {
+	var list []admission.Decision
+	err := steadily(ctx, func() (err error) {
+		list, err = s.queryDecisions(ctx, where, args)
+		return err
+	})
+	return list, err
+}
+
 func (s *Store) queryDecisions(ctx context.Context, where string, args []any) ([]admission.Decision, error) {
 	//nolint:gosec // where is made of our own texts and placeholders
 	rows, err := s.read.QueryContext(ctx, `SELECT d.id, d.review_uid, d.at, d.duration, d.triggered, d.policy_id, d.policy_name, d.mode, d.verdict,

@@ -17,14 +17,21 @@ func (s *Store) putDocument(ctx context.Context, statement, digest string, docum
 	if err != nil {
 		return err
 	}
-	_, err = s.write.ExecContext(ctx, statement, key(digest), time.Now().UnixMicro(), packed)
-	return err
+	return s.exec(ctx, statement, key(digest), time.Now().UnixMicro(), packed)
+}
+
+// exec runs a statement that may be run twice.
+func (s *Store) exec(ctx context.Context, statement string, args ...any) error {
+	return steadily(ctx, func() error {
+		_, err := s.write.ExecContext(ctx, statement, args...)
+		return err
+	})
 }
 
 // document reads the document that a query finds into dst, and tells whether there is one.
 func (s *Store) document(ctx context.Context, dst any, query string, args ...any) (bool, error) {
 	var packed []byte
-	err := s.read.QueryRowContext(ctx, query, args...).Scan(&packed)
+	err := steadily(ctx, func() error { return s.read.QueryRowContext(ctx, query, args...).Scan(&packed) })
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

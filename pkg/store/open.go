@@ -105,7 +105,7 @@ func (s *Store) Close() error {
 // Ping tells whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
-	if err := s.read.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+	if err := steadily(ctx, func() error { return s.read.QueryRowContext(ctx, "SELECT 1").Scan(&one) }); err != nil {
 		return fmt.Errorf("%s does not answer: %w", s.name, err)
 	}
 	return nil
@@ -114,7 +114,7 @@ func (s *Store) Ping(ctx context.Context) error {
 // Writable tells whether the database can be written, by writing to it: a full disk, a read-only volume or a standby server
 // shows in no other way. It overwrites one small row.
 func (s *Store) Writable(ctx context.Context) error {
-	_, err := s.write.ExecContext(ctx,
+	err := s.exec(ctx,
 		`INSERT INTO heartbeat (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = excluded.at`, time.Now().UnixMicro())
 	if err != nil {
 		return fmt.Errorf("%s cannot be written: %w", s.name, err)

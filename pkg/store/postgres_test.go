@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,5 +68,37 @@ func TestPostgresNameHoldsNoCredentials(t *testing.T) {
 	defer s.Close()
 	if !strings.HasPrefix(s.Name(), "PostgreSQL database "+strings.TrimPrefix(dsn.Path, "/")+" at ") || strings.Contains(s.Name(), "s3cret") {
 		t.Errorf("name is %q", s.Name())
+	}
+}
+
+func TestPostgresRestartIsSurvived(t *testing.T) {
+	t.Parallel()
+	dsn := postgres.NewDatabase(t)
+	s := storetest.Open(t, dsn)
+	decision := storetest.Decision(1)
+	if err := s.CreateDecision(t.Context(), decision); err != nil {
+		t.Fatal(err)
+	}
+	var readers sync.WaitGroup
+	for range 8 { // so that the pool has several connections
+		readers.Go(func() {
+			if _, err := s.Tokens(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	readers.Wait()
+	raw := postgres.Backend().Raw(t, dsn)
+	if _, err := raw.ExecContext(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
+		t.Fatal(err)
+	}
+	second := storetest.Decision(2)
+	if err := s.CreateDecision(t.Context(), second); err != nil {
+		t.Errorf("after the server closed all connections CreateDecision gives %v", err)
+	}
+	list, _, err := s.Decisions(t.Context(), store.DecisionFilter{})
+	if err != nil || len(list) != 2 {
+		t.Errorf("stored are %v, %v", list, err)
 	}
 }

@@ -33,7 +33,7 @@ func (s *Store) PutReport(ctx context.Context, r *scan.Report) error {
 		return fmt.Errorf("store report of %s: %w", r.Digest, err)
 	}
 	counts := r.Counts()
-	_, err = s.write.ExecContext(ctx, `INSERT INTO reports
+	err = s.exec(ctx, `INSERT INTO reports
 		(digest, feed_revision, image, platform, scanned_at, stored_at, packages, critical, high, medium, low, negligible, unknown, document)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 		ON CONFLICT (digest, feed_revision) DO UPDATE SET image = excluded.image, platform = excluded.platform,

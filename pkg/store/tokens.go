@@ -34,10 +34,22 @@ func (s *Store) CreateToken(ctx context.Context, t auth.Token) error { //nolint:
 
 // Tokens lists all tokens, revoked and expired ones too, oldest first.
 func (s *Store) Tokens(ctx context.Context) ([]auth.Token, error) {
+	var tokens []auth.Token
+	err := steadily(ctx, func() (err error) {
+		tokens, err = s.queryTokens(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tokens: %w", err)
+	}
+	return tokens, nil
+}
+
+func (s *Store) queryTokens(ctx context.Context) ([]auth.Token, error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT id, name, access_type, hash, created_at, expires_at, revoked_at, last_used_at
 		FROM tokens ORDER BY created_at, id`)
 	if err != nil {
-		return nil, fmt.Errorf("list tokens: %w", err)
+		return nil, err
 	}
 	defer rows.Close()
 	tokens := []auth.Token{}
@@ -45,15 +57,12 @@ func (s *Store) Tokens(ctx context.Context) ([]auth.Token, error) {
 		var t auth.Token
 		var created, expires, revoked, used sql.NullInt64
 		if err := rows.Scan(&t.ID, &t.Name, &t.AccessType, &t.Hash, &created, &expires, &revoked, &used); err != nil {
-			return nil, fmt.Errorf("list tokens: %w", err)
+			return nil, err
 		}
 		t.CreatedAt, t.ExpiresAt, t.RevokedAt, t.LastUsedAt = timeOf(created), timeOf(expires), timeOf(revoked), timeOf(used)
 		tokens = append(tokens, t)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list tokens: %w", err)
-	}
-	return tokens, nil
+	return tokens, rows.Err()
 }
 
 // RevokeToken sets RevokedAt and reports whether a live token had that id; one that is revoked or expired stays as it is.
@@ -72,7 +81,7 @@ func (s *Store) RevokeToken(ctx context.Context, id string, at time.Time) (bool,
 
 // TouchToken sets LastUsedAt, never to an earlier time: servers that share a database tell of their uses in any order.
 func (s *Store) TouchToken(ctx context.Context, id string, at time.Time) error {
-	_, err := s.write.ExecContext(ctx, `UPDATE tokens SET last_used_at = $2
+	err := s.exec(ctx, `UPDATE tokens SET last_used_at = $2
 		WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)`, key(id), at.UnixMicro())
 	if err != nil {
 		return fmt.Errorf("touch token %s: %w", id, err)

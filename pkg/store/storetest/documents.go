@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/runecast/runecast/pkg/inventory"
 	"github.com/runecast/runecast/pkg/scan"
 )
@@ -102,6 +104,33 @@ func testLayer(t *testing.T, b Backend) {
 	must(t, err)
 	if !bytes.Equal(got, want) {
 		t.Errorf("layer is %s, want %s", got, want)
+	}
+}
+
+// testLayerFormat shows that what another version stored is read again from the registry, and no fault.
+func testLayerFormat(t *testing.T, b Backend) {
+	t.Helper()
+	dsn := b.New(t)
+	s := Open(t, dsn)
+	must(t, s.PutLayer(t.Context(), Digest(1), &inventory.Layer{}))
+	encoder, err := zstd.NewWriter(nil)
+	must(t, err)
+	defer encoder.Close()
+	raw := b.Raw(t, dsn)
+	for _, other := range []struct {
+		document string
+		damaged  bool
+	}{{`{"format":999}`, false}, {`{"format":`, true}} {
+		_, err = raw.ExecContext(t.Context(), `UPDATE layers SET document = $1`, encoder.EncodeAll([]byte(other.document), nil))
+		must(t, err)
+		layer, err := s.Layer(t.Context(), Digest(1))
+		if layer != nil || (err != nil) != other.damaged {
+			t.Errorf("a stored %s gives %v, %v", other.document, layer, err)
+		}
+	}
+	must(t, s.PutLayer(t.Context(), Digest(1), &inventory.Layer{}))
+	if layer, err := s.Layer(t.Context(), Digest(1)); layer == nil || err != nil {
+		t.Errorf("a new one in its place gives %v, %v", layer, err)
 	}
 }
 

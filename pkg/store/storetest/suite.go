@@ -35,6 +35,7 @@ func Run(t *testing.T, b Backend) {
 		{"reports are counted for lists", testReportColumns},
 		{"an inventory comes back with every field", testInventory},
 		{"a layer comes back", testLayer},
+		{"a layer of another format is missing", testLayerFormat},
 		{"what is missing is nil", testMissing},
 		{"what has no key is refused", testNoKey},
 		{"a damaged document is an error", testDamaged},
