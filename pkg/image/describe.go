@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -101,6 +102,7 @@ func networkText(ctx context.Context, err error) string {
 		late    *slow
 		cut     *broken
 		unknown x509.UnknownAuthorityError
+		plain   tls.RecordHeaderError
 	)
 	switch {
 	case errors.As(err, &late):
@@ -111,6 +113,8 @@ func networkText(ctx context.Context, err error) string {
 		return "the request was given up"
 	case errors.As(err, &unknown):
 		return "its certificate is signed by an unknown authority"
+	case errors.As(err, &plain):
+		return "it does not speak TLS"
 	case errors.As(err, &cut):
 		return redact(withoutURL(cut.err).Error())
 	}

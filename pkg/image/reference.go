@@ -13,8 +13,7 @@ func (p *Puller) parse(reference string) (target, name.Reference, error) {
 		ref, err = parseReference(reference, name.Insecure)
 	}
 	if err != nil {
-		text := redact(strings.TrimPrefix(err.Error(), "could not parse reference: "))
-		return target{}, nil, &Error{Kind: KindBadReference, Reference: reference, Err: &cause{text, err}}
+		return target{}, nil, &Error{Kind: KindBadReference, Reference: redact(reference), Err: &cause{whyNot(reference, err), err}}
 	}
 	return target{reference: reference, repo: ref.Context()}, ref, nil
 }
@@ -26,4 +25,16 @@ func parseReference(reference string, opts ...name.Option) (name.Reference, erro
 		return name.ParseReference(rest, append(opts, name.WithDefaultRegistry("localhost"), name.Insecure)...)
 	}
 	return name.ParseReference(reference, opts...)
+}
+
+// whyNot words what is wrong with a reference; name.ParseReference only says that something is.
+func whyNot(reference string, err error) string {
+	parse := func() (err error) { _, err = name.NewTag(reference); return err }
+	if strings.Contains(reference, "@") {
+		parse = func() (err error) { _, err = name.NewDigest(reference); return err }
+	}
+	if better := parse(); better != nil {
+		err = better
+	}
+	return "it is no image reference: " + redact(err.Error())
 }

@@ -67,7 +67,7 @@ func (r *Registry) Push(ctx context.Context, repositoryTag string, thing remote.
 	if err != nil {
 		return "", "", fmt.Errorf("push %s: %w", reference, err)
 	}
-	opts := []remote.Option{remote.WithTransport(direct{r.backend}), remote.WithContext(ctx)}
+	opts := []remote.Option{remote.WithTransport(direct{r.backend}), remote.WithContext(ctx), remote.WithNondistributable}
 	switch thing := thing.(type) {
 	case v1.Image:
 		err = remote.Write(tag, thing, opts...)

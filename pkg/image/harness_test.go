@@ -1,0 +1,90 @@
+package image_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/runecast/runecast/pkg/image"
+	"github.com/runecast/runecast/pkg/image/imagetest"
+)
+
+// newRegistry starts a registry that ends with the test.
+func newRegistry(t testing.TB) *imagetest.Registry {
+	t.Helper()
+	reg := imagetest.NewRegistry()
+	t.Cleanup(reg.Close)
+	return reg
+}
+
+// newPuller makes an impatient puller without credentials.
+func newPuller(t testing.TB, change ...func(*image.Options)) *image.Puller {
+	t.Helper()
+	opts := image.Options{
+		Keychain: authn.NewMultiKeychain(), Backoff: time.Millisecond, HeaderTimeout: 500 * time.Millisecond,
+		StallWindow: 200 * time.Millisecond, ResolveTimeout: 5 * time.Second,
+	}
+	for _, f := range change {
+		f(&opts)
+	}
+	p, err := image.NewPuller(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// resolve is Resolve where nothing may fail.
+func resolve(t testing.TB, p *image.Puller, reference string) *image.Image {
+	t.Helper()
+	img, err := p.Resolve(t.Context(), reference, "")
+	if err != nil {
+		t.Fatalf("resolve %s: %v", reference, err)
+	}
+	return img
+}
+
+// readLayer reads a layer to its end.
+func readLayer(ctx context.Context, p *image.Puller, img *image.Image, i int) ([]byte, error) {
+	body, err := p.OpenLayer(ctx, img, img.Layers[i])
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }()
+	return io.ReadAll(body)
+}
+
+// wantError checks kind and whole text of an *image.Error.
+func wantError(t *testing.T, err error, kind image.Kind, text string) *image.Error {
+	t.Helper()
+	var e *image.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("error %v (%T), want an *image.Error", err, err)
+	}
+	if e.Kind != kind {
+		t.Errorf("kind %s, want %s", e.Kind, kind)
+	}
+	if e.Error() != text {
+		t.Errorf("text\n  %s\nwant\n  %s", e.Error(), text)
+	}
+	return e
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// digestOfX is the digest of what imagetest.WrongContent sends.
+func digestOfX(t *testing.T, size int64) string {
+	t.Helper()
+	hash, _, err := v1.SHA256(strings.NewReader(strings.Repeat("x", int(size))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hash.String()
+}
