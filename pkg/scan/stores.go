@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"time"
 
 	"github.com/runecast/runecast/pkg/inventory"
 )
@@ -30,4 +31,5 @@ type Contents struct {
 	Platform  string              `json:"platform"`
 	Size      int64               `json:"size"`   // bytes of all layers, compressed
 	Layers    int                 `json:"layers"` //
+	ReadAt    time.Time           `json:"readAt"` // when the layers were read
 }

@@ -1,0 +1,127 @@
+package scan
+
+import (
+	"context"
+	"time"
+
+	"github.com/runecast/runecast/pkg/image"
+)
+
+// Engine is the Scanner that works: it resolves, looks up what is known, reads and matches what is not. It is safe for
+// concurrent use. Close ends it.
+type Engine struct {
+	images   Images
+	feeds    feeds
+	reports  *reportCache
+	contents *contentsReader
+	flights  *flights
+	metrics  Metrics
+	now      func() time.Time
+}
+
+// NewEngine makes an Engine; it starts nothing.
+func NewEngine(opts Options) (*Engine, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	kept := &keeper{metrics: opts.Metrics, log: opts.Log}
+	layers := &layerReader{
+		images: opts.Images, store: opts.Layers, keeper: kept, limits: opts.LayerLimits, metrics: opts.Metrics, log: opts.Log,
+		running: map[string]*layerFlight{},
+	}
+	return &Engine{
+		images:  opts.Images,
+		feeds:   feeds{opts.Feeds},
+		reports: &reportCache{memory: newMemory(opts.MaxCached, opts.MaxCachedWeight), store: opts.Reports, keeper: kept, metrics: opts.Metrics},
+		contents: &contentsReader{
+			layers: layers, store: opts.Inventories, keeper: kept, metrics: opts.Metrics, parallel: opts.LayersPerScan, progress: opts.Progress,
+			slots: make(chan struct{}, opts.MaxScans), maxQueued: int64(opts.MaxQueued), timeout: opts.Timeout, now: opts.Now,
+			log: opts.Log,
+		},
+		flights: &flights{running: map[string]*flight{}, log: opts.Log},
+		metrics: opts.Metrics,
+		now:     opts.Now,
+	}, nil
+}
+
+// Scan implements Scanner. Without a feed it does nothing and gives KindNoFeed: the inventory alone answers nobody, and the
+// first scan after a feed has come finds out the same. A scan that outlasts ctx gives KindPending and goes on.
+func (e *Engine) Scan(ctx context.Context, req Request) (*Report, error) {
+	feed, err := e.feeds.describe()
+	if err != nil {
+		return nil, explain(req.Reference, err)
+	}
+	img, err := e.images.Resolve(ctx, req.Reference, req.Platform)
+	if err != nil {
+		return nil, explain(req.Reference, err)
+	}
+	if r := e.reports.get(ctx, img.Digest, feed.Revision); r != nil {
+		return r.as(img), nil
+	}
+	r, shared, err := e.flights.do(ctx, img.Digest, func(ctx context.Context, status *status) (*Report, func(context.Context), error) {
+		return e.scan(ctx, img, status)
+	})
+	if shared {
+		e.metrics.CacheHit(HitShared)
+	}
+	if err != nil {
+		return nil, explain(req.Reference, err)
+	}
+	return r.as(img), nil
+}
+
+// Wait refuses new scans, then waits for those that run. When ctx ends first it stops them and says how many there were.
+func (e *Engine) Wait(ctx context.Context) error { return e.flights.wait(ctx) }
+
+// scan makes a report and what is to be done once it is given out: keeping it.
+func (e *Engine) scan(ctx context.Context, img *image.Image, status *status) (*Report, func(context.Context), error) {
+	begin := e.now()
+	if feed, err := e.feeds.describe(); err == nil {
+		if r := e.reports.memory.get(img.Digest, feed.Revision); r != nil { // made between the caller's look and now
+			return r, nil, nil
+		}
+	}
+	e.metrics.ScanStarted()
+	outcome := string(KindInternal) // what a panic leaves
+	defer func() { e.metrics.ScanFinished(outcome, e.now().Sub(begin)) }()
+	r, keep, err := e.report(ctx, img, status)
+	if err != nil {
+		outcome = string(explain(img.Reference, err).Kind)
+		return nil, nil, err
+	}
+	outcome = OutcomeOK
+	r.Seconds = e.now().Sub(begin).Seconds()
+	e.reports.memory.put(r)
+	return r, func(ctx context.Context) {
+		keep(ctx)
+		e.reports.put(ctx, r)
+	}, nil
+}
+
+func (e *Engine) report(ctx context.Context, img *image.Image, status *status) (*Report, func(context.Context), error) {
+	contents, keep, err := e.contents.read(ctx, img, status)
+	if err != nil {
+		return nil, nil, err
+	}
+	matches, feed, err := e.feeds.match(ctx, contents.Inventory)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Report{
+		Image: img.Reference, Digest: img.Digest, Index: img.Index, Platform: contents.Platform, OS: contents.Inventory.OS,
+		Size: contents.Size, Layers: contents.Layers, Packages: len(contents.Inventory.Packages),
+		Feed: feed, Findings: matches.Findings, Uncovered: matches.Uncovered, Warnings: contents.Inventory.Warnings,
+		ScannedAt: contents.ReadAt,
+	}, keep, nil
+}
+
+// as gives the report under the name that was asked for: one digest may have many.
+func (r *Report) as(img *image.Image) *Report {
+	if r.Image == img.Reference && r.Index == img.Index {
+		return r
+	}
+	renamed := *r
+	renamed.Image, renamed.Index = img.Reference, img.Index
+	return &renamed
+}

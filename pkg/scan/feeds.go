@@ -1,0 +1,66 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/runecast/runecast/pkg/advisory"
+	"github.com/runecast/runecast/pkg/inventory"
+)
+
+// feeds uses the index of the moment and gives it back.
+type feeds struct{ source Feeds }
+
+// noFeedError says that there is nothing to match against.
+type noFeedError struct{ err error }
+
+func (n *noFeedError) Error() string {
+	if n.err == nil {
+		return "there is no vulnerability data"
+	}
+	return "there is no vulnerability data: " + n.err.Error()
+}
+
+func (n *noFeedError) Unwrap() error { return n.err }
+
+func (f feeds) use(fn func(*advisory.Index) error) error {
+	ix, release, err := f.source.Current()
+	if release != nil {
+		defer release()
+	}
+	if err != nil || ix == nil {
+		return &noFeedError{err}
+	}
+	return fn(ix)
+}
+
+// describe gives the revision that a report would have now.
+func (f feeds) describe() (feed Feed, err error) {
+	err = f.use(func(ix *advisory.Index) error {
+		feed = feedOf(ix)
+		return nil
+	})
+	return feed, err
+}
+
+// match looks the packages up in the newest feed.
+func (f feeds) match(ctx context.Context, inv inventory.Inventory) (matches advisory.Matches, feed Feed, err error) {
+	err = f.use(func(ix *advisory.Index) error {
+		feed = feedOf(ix)
+		matches, err = ix.Match(ctx, inv)
+		if err != nil && ctx.Err() == nil {
+			return errors.Join(errFeedDamaged, fmt.Errorf("match against feed %s: %w", feed.Revision, err))
+		}
+		return err
+	})
+	return matches, feed, err
+}
+
+// errFeedDamaged marks a feed that cannot be read.
+var errFeedDamaged = errors.New("the feed cannot be used")
+
+func feedOf(ix *advisory.Index) Feed {
+	info := ix.Info()
+	return Feed{Revision: info.Revision, Date: info.Date}
+}

@@ -1,0 +1,166 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/runecast/runecast/pkg/image"
+	"github.com/runecast/runecast/pkg/inventory"
+)
+
+// layerReader gives what a layer contains: from the store, from a scan that is reading it, or by reading it.
+type layerReader struct {
+	images  Images
+	store   LayerStore // may be nil
+	keeper  *keeper
+	limits  inventory.Options
+	metrics Metrics
+	log     logrus.FieldLogger
+
+	mu      sync.Mutex
+	running map[string]*layerFlight
+}
+
+type layerFlight struct {
+	done  chan struct{}
+	layer *inventory.Layer // once done is closed
+	err   error
+}
+
+// layer gives one layer of an image; progress is told of bytes that are read or were spared.
+func (r *layerReader) layer(ctx context.Context, img *image.Image, l image.Layer, progress func(int64)) (*inventory.Layer, error) {
+	for {
+		r.mu.Lock()
+		current, shared := r.running[l.Digest]
+		if !shared {
+			current = &layerFlight{done: make(chan struct{})}
+			r.running[l.Digest] = current
+		}
+		r.mu.Unlock()
+		if !shared {
+			r.lead(ctx, current, img, l, progress)
+			return current.layer, current.err
+		}
+		select {
+		case <-current.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if current.err == nil {
+			r.metrics.CacheHit(HitLayer)
+			progress(l.Size)
+			return current.layer, nil
+		}
+		// The scan that was reading failed, perhaps because it was stopped or may not read from its repository: try ourselves.
+	}
+}
+
+// lead reads a layer for all who wait for it.
+func (r *layerReader) lead(ctx context.Context, current *layerFlight, img *image.Image, l image.Layer, progress func(int64)) {
+	defer func() {
+		r.mu.Lock()
+		delete(r.running, l.Digest)
+		r.mu.Unlock()
+		close(current.done)
+	}()
+	current.err = guarded(r.log, "reading layer "+l.Digest, func() (err error) {
+		if current.layer = r.stored(ctx, l.Digest); current.layer != nil {
+			r.metrics.CacheHit(HitLayer)
+			progress(l.Size)
+			return nil
+		}
+		begin := time.Now()
+		if current.layer, err = r.read(ctx, img, l, progress); err != nil {
+			return err
+		}
+		r.metrics.LayerRead(l.Size, time.Since(begin))
+		if r.store != nil {
+			r.keeper.ask(ctx, "put layer", l.Digest, func(ctx context.Context) error {
+				return r.store.PutLayer(ctx, l.Digest, current.layer)
+			})
+		}
+		return nil
+	})
+}
+
+// stored gives nil where there is no layer, none that can be read, or one of another version.
+func (r *layerReader) stored(ctx context.Context, digest string) (layer *inventory.Layer) {
+	if r.store == nil {
+		return nil
+	}
+	answered := r.keeper.ask(ctx, "get layer", digest, func(ctx context.Context) (err error) {
+		layer, err = r.store.Layer(ctx, digest)
+		if errors.Is(err, inventory.ErrLayerFormat) {
+			layer, err = nil, nil
+		}
+		return err
+	})
+	if !answered {
+		return nil
+	}
+	return layer
+}
+
+// read scans a layer's stream. The scan's result counts only if the stream was true to its end.
+func (r *layerReader) read(ctx context.Context, img *image.Image, l image.Layer, progress func(int64)) (*inventory.Layer, error) {
+	var streams []*stream
+	layer, err := inventory.ScanLayer(ctx, func(ctx context.Context) (io.ReadCloser, error) {
+		body, err := r.images.OpenLayer(ctx, img, l)
+		if err != nil {
+			return nil, err
+		}
+		s := &stream{body: body, drain: func() bool { return ctx.Err() == nil }, progress: progress}
+		if len(streams) > 0 { // a second pass brings nothing new and may stop where it likes
+			s.progress, s.drain = func(int64) {}, func() bool { return false }
+		}
+		streams = append(streams, s)
+		return s, nil
+	}, r.limits)
+	for _, s := range streams {
+		if s.err != nil { // wrong bytes explain whatever the scan made of them
+			return nil, s.err
+		}
+	}
+	return layer, err
+}
+
+// stream is a layer's tar on its way to the inventory. Closing reads it to its end, because only there a wrong digest shows.
+type stream struct {
+	body     io.ReadCloser
+	drain    func() bool // whether closing shall read to the end
+	progress func(int64)
+	counted  int64
+	ended    bool
+	err      error // what the stream ended with, other than io.EOF
+}
+
+// Read implements io.Reader.
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.body.Read(p)
+	if err != nil {
+		s.ended = true
+		if !errors.Is(err, io.EOF) {
+			s.err = err
+		}
+	}
+	if counter, ok := s.body.(interface{ BytesRead() int64 }); ok {
+		if read := counter.BytesRead(); read > s.counted {
+			s.progress(read - s.counted)
+			s.counted = read
+		}
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (s *stream) Close() error {
+	if !s.ended && s.drain() {
+		_, _ = io.Copy(io.Discard, struct{ io.Reader }{s})
+	}
+	return s.body.Close()
+}
