@@ -114,7 +114,7 @@ func lacking(r *Rule) string {
 // has tells whether a problem was found at or below a path.
 func (c *compiler) has(path string) bool {
 	for i := range c.problems {
-		if strings.HasPrefix(c.problems[i].Path, path) {
+		if within(c.problems[i].Path, path) {
 			return true
 		}
 	}

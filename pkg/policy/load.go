@@ -156,10 +156,16 @@ func (d *decoder) policies(root *yaml.Node, existing *Set) []*Policy {
 	return out
 }
 
-// follows tells whether a mistake at a path is only the consequence of one that was reported at or below it: a rule whose only
-// condition could not be read has no condition.
+// follows tells whether a mistake at a path is only the consequence of one that was reported around, at or below it: a rule whose
+// only condition could not be read has no condition, a policy that is no mapping has no name.
 func follows(path string, reported []Problem) bool {
-	return slices.ContainsFunc(reported, func(p Problem) bool { return strings.HasPrefix(p.Path, path) })
+	return slices.ContainsFunc(reported, func(p Problem) bool { return within(p.Path, path) || within(path, p.Path) })
+}
+
+// within tells whether a path is another or below it.
+func within(path, other string) bool {
+	rest, ok := strings.CutPrefix(path, other)
+	return ok && (rest == "" || other == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // unique checks a policy's id against the file and the set.

@@ -69,3 +69,5 @@ func rule(t *testing.T, body string) *policy.Policy {
 	t.Helper()
 	return load(t, "{id: t, name: Test, rules: [{"+body+"}]}")
 }
+
+func stringReader(text string) *strings.Reader { return strings.NewReader(text) }

@@ -79,18 +79,14 @@ func (ev *evaluation) staleFeed() {
 const unknownDistribution = "unknown distribution"
 
 func (ev *evaluation) uncovered(ecosystem string, packages int) {
-	noun := "packages"
-	if packages == 1 {
-		noun = "package"
-	}
 	if ecosystem == "" || ecosystem == unknownDistribution {
-		ev.unknown(switchNoFeed, fmt.Sprintf("the image does not say which distribution it is: %d %s not judged", packages, noun),
+		ev.unknown(switchNoFeed, "the distribution of "+plural(packages, "package")+" of the image is not known",
 			"use a base image with /etc/os-release, or set onNoFeed in the policy")
 		return
 	}
 	ecosystem = clean(ecosystem, maxField)
-	ev.unknown(switchNoFeed, fmt.Sprintf("the feed has no data for %s: %d %s not judged", ecosystem, packages, noun),
-		fmt.Sprintf("add %s to the feed with `runecast feed build --osv …`", ecosystem))
+	ev.unknown(switchNoFeed, fmt.Sprintf("the feed has no data for %s, of which the image has %s", ecosystem, plural(packages, "package")),
+		"add "+ecosystem+" to the feed with `runecast feed build --osv …`")
 }
 
 // failedExpressions turns CEL errors into unknowns: what could not be decided is not compliant.

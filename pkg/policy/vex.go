@@ -73,6 +73,9 @@ func ParseVEX(content []byte) (VEXDocument, error) {
 	if err := json.Unmarshal(content, &generic); err != nil {
 		return VEXDocument{}, fmt.Errorf("is no OpenVEX document: %w", err)
 	}
+	if _, object := generic.(map[string]any); !object {
+		return VEXDocument{}, errors.New("is no OpenVEX document: it must be a JSON object")
+	}
 	canonical, err := json.Marshal(generic)
 	if err != nil {
 		return VEXDocument{}, fmt.Errorf("is no OpenVEX document: %w", err)
@@ -168,7 +171,7 @@ func (d VEXDocument) MarshalYAML() (any, error) {
 		return nil, fmt.Errorf("write VEX document: %w", err)
 	}
 	blockStyle(&node)
-	return &node, nil
+	return node.Content[0], nil
 }
 
 // blockStyle turns JSON's brackets into YAML's lines. Quotes stay, so that texts that look like numbers remain texts.

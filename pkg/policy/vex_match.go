@@ -161,6 +161,12 @@ func (img *judged) isVersion(tag, digest string) bool {
 	return img.ref.digest == "" && tag == img.ref.tag
 }
 
+// isIn compares the repository.
+func (img *judged) isIn(repository string) bool {
+	ref, err := parseReference(repository)
+	return err == nil && ref.repository == img.ref.repository
+}
+
 // ociMatches compares a pkg:oci URL (https://github.com/package-url/purl-spec, type oci): its version is the digest, its
 // qualifiers repository_url and tag say where it is. The bare name says too little to be a match.
 func ociMatches(purl *packageurl.PackageURL, img *judged) bool {
@@ -173,11 +179,9 @@ func ociMatches(purl *packageurl.PackageURL, img *judged) bool {
 	if digest != "" && !img.hasDigest(digest) {
 		return false
 	}
-	if repository != "" {
-		ref, err := parseReference(strings.TrimSuffix(repository, "/"))
-		if err != nil || ref.repository != img.ref.repository && ref.repository+"/"+purl.Name != img.ref.repository {
-			return false
-		}
+	repository = strings.TrimSuffix(repository, "/")
+	if repository != "" && !img.isIn(repository) && !img.isIn(repository+"/"+purl.Name) { // both are in use
+		return false
 	}
 	tag := qualifiers["tag"]
 	return digest != "" || tag == "" || img.isVersion(tag, "")
