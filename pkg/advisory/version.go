@@ -94,7 +94,10 @@ func checkVersion(base, version string) (normal, reason string) {
 	case "Go":
 		normal = goVersion(version)
 		return normal, checkSemver(normal)
-	case "npm", "crates.io", "Hex":
+	case "npm":
+		normal = looseSemver(strings.TrimPrefix(version, "v"))
+		return normal, checkSemver(normal)
+	case "crates.io", "Hex":
 		normal = strings.TrimPrefix(version, "v")
 		return normal, checkSemver(normal)
 	case "PyPI":

@@ -52,3 +52,14 @@ func goVersion(version string) string {
 	}
 	return version
 }
+
+// looseSemver puts the hyphen into 1.9.0b1, which npm's registry took in its first years and npm still orders as 1.9.0-b1
+// (https://github.com/npm/node-semver, the loose option).
+func looseSemver(version string) string {
+	rest, ok := cutNumbers(version)
+	core := version[:len(version)-len(rest)]
+	if !ok || strings.Count(core, ".") != 2 || rest == "" || rest[0] == '-' || rest[0] == '+' {
+		return version
+	}
+	return core + "-" + rest
+}
