@@ -108,7 +108,7 @@ func decodeAndAllow(w http.ResponseWriter, r *http.Request) {
 	review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true}
 	review.Request = nil
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(review)
+	_ = json.NewEncoder(w).Encode(review) //nolint:errchkjson // the object that could not be encoded is gone
 }
 
 func benchHandler(b *testing.B) http.Handler {
@@ -148,5 +148,5 @@ func (*sink) CreateDecision(context.Context, admission.Decision) error { return 
 type counter struct{}
 
 func (*counter) Reviewed(*admission.Decision, bool) {}
-func (*counter) Refused(int)                         {}
-func (*counter) Panicked()                           {}
+func (*counter) Refused(int)                        {}
+func (*counter) Panicked()                          {}

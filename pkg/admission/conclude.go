@@ -58,16 +58,32 @@ func reasonOf(verdict policy.Verdict, images []judged) string {
 	reason := ""
 	for i := range images {
 		for _, unknown := range images[i].result.Unknown {
-			if reason != "" && reason != unknown.Switch {
+			if reason != "" && reason != switchReason(unknown.Switch) {
 				return ReasonUnknown
 			}
-			reason = unknown.Switch
+			reason = switchReason(unknown.Switch)
 		}
 	}
 	if reason == "" {
 		return ReasonUnknown
 	}
 	return reason
+}
+
+// switchReason names the unknown that a policy's switch is about.
+func switchReason(name string) string {
+	switch name {
+	case "onPending":
+		return ReasonPending
+	case "onUnscannable":
+		return ReasonUnscannable
+	case "onNoFeed":
+		return ReasonNoFeed
+	case "onStaleFeed":
+		return ReasonStaleFeed
+	default:
+		return ReasonUnknown
+	}
 }
 
 // staleFeed gives a line about the oldest feed that images were judged by, where it is older than staleAfter.

@@ -80,7 +80,7 @@ type Handler struct {
 }
 
 // NewHandler makes the review endpoint.
-func NewHandler(config HandlerConfig) *Handler {
+func NewHandler(config HandlerConfig) *Handler { //nolint:gocritic // made once; a value cannot be changed behind its back
 	if config.MaxInFlight <= 0 {
 		config.MaxInFlight = defaultMaxInFlight
 	}

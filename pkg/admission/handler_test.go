@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	admissionv1beta1 "k8s.io/api/admission/v1beta1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/runecast/runecast/pkg/admission"
 )
@@ -57,14 +58,11 @@ func TestRefusals(t *testing.T) {
 				change = func(*http.Request) {}
 			}
 			code, answer, headers := g.send(test.body, change)
-			var status struct {
-				Kind, APIVersion, Status, Message string
-				Code                              int
-			}
+			var status metav1.Status
 			if err := json.Unmarshal([]byte(answer), &status); err != nil {
 				t.Fatalf("%d %s: %v", code, answer, err)
 			}
-			if code != test.code || status.Code != code || status.Kind != "Status" || status.Status != "Failure" || headers.Get("Content-Type") != "application/json" {
+			if code != test.code || int(status.Code) != code || status.Kind != "Status" || status.Status != metav1.StatusFailure || headers.Get("Content-Type") != "application/json" {
 				t.Errorf("%d %v %s", code, headers, answer)
 			}
 			if !strings.Contains(status.Message, test.message) {

@@ -52,7 +52,7 @@ func (r *Reviewer) judge(ctx context.Context, p *policy.Policy, reference string
 			missing, absent = one, true
 			continue
 		}
-		if !found || worse(one.result, worst.result) {
+		if !found || worse(&one.result, &worst.result) {
 			worst, found = one, true
 		}
 	}
@@ -62,7 +62,7 @@ func (r *Reviewer) judge(ctx context.Context, p *policy.Policy, reference string
 	return worst
 }
 
-func worse(a, b policy.Result) bool {
+func worse(a, b *policy.Result) bool {
 	if a.Allowed != b.Allowed {
 		return !a.Allowed
 	}

@@ -127,11 +127,11 @@ func TestUnknownIsJudgedByTheSwitches(t *testing.T) {
 		scanner      scan.Scanner
 		want         []string
 	}{
-		{"pending", "onPending", failure(scan.KindPending, "the scan goes on; retry in a moment"), []string{"retry in a moment"}},
-		{"registry down", "onUnscannable", failure(scan.KindUnreachable, "check the registry"), []string{"image app:1: unreachable: cause of it", "check the registry"}},
-		{"no feed", "onNoFeed", failure(scan.KindNoFeed, "runecast feed build"), []string{"runecast feed build"}},
-		{"an error of no kind", "onUnscannable", scannerFunc(func(context.Context, scan.Request) (*scan.Report, error) { return nil, errors.New("surprise") }), []string{"surprise", "log"}},
-		{"panic", "onUnscannable", scannerFunc(func(context.Context, scan.Request) (*scan.Report, error) { panic("boom") }), []string{"an internal error", "log"}},
+		{"pending", "pending", failure(scan.KindPending, "the scan goes on; retry in a moment"), []string{"retry in a moment"}},
+		{"registry down", "unscannable", failure(scan.KindUnreachable, "check the registry"), []string{"image app:1: unreachable: cause of it", "check the registry"}},
+		{"no feed", "no-feed", failure(scan.KindNoFeed, "runecast feed build"), []string{"runecast feed build"}},
+		{"an error of no kind", "unscannable", scannerFunc(func(context.Context, scan.Request) (*scan.Report, error) { return nil, errors.New("surprise") }), []string{"surprise", "log"}},
+		{"panic", "unscannable", scannerFunc(func(context.Context, scan.Request) (*scan.Report, error) { panic("boom") }), []string{"an internal error", "log"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -210,8 +210,8 @@ func TestWorstImageAndPlatformCount(t *testing.T) {
 
 func TestOldFeedIsSaid(t *testing.T) {
 	t.Parallel()
-	old := scannerFunc(func(_ context.Context, r scan.Request) (*scan.Report, error) {
-		out, _ := byName(t.Context(), r)
+	old := scannerFunc(func(ctx context.Context, r scan.Request) (*scan.Report, error) {
+		out, _ := byName(ctx, r)
 		out.Feed.Date = time.Now().Add(-93*24*time.Hour - time.Minute)
 		return out, nil
 	})

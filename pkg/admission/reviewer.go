@@ -18,15 +18,19 @@ import (
 
 // Reasons of decisions, as metrics and lists show them.
 const (
-	ReasonCompliant  = "compliant"       // every image was judged, none breaks the policy
-	ReasonViolation  = "violation"       // an image breaks the policy
-	ReasonUnknown    = "unknown"         // an image could not be judged, for several reasons
-	ReasonUnchanged  = "unchanged"       // an update that brings no image
-	ReasonNoTemplate = "no-pod-template" // a kind that names no image
-	ReasonOperation  = "operation"       // a deletion or a connection
-	ReasonUnreadable = "unreadable"      // the object cannot be decoded
-	ReasonTooMany    = "too-many-images"
-	ReasonInternal   = "internal-error"
+	ReasonCompliant   = "compliant" // every image was judged, none breaks the policy
+	ReasonViolation   = "violation" // an image breaks the policy
+	ReasonPending     = "pending"
+	ReasonUnscannable = "unscannable"
+	ReasonNoFeed      = "no-feed"
+	ReasonStaleFeed   = "stale-feed"
+	ReasonUnknown     = "unknown"         // an image could not be judged, for several reasons
+	ReasonUnchanged   = "unchanged"       // an update that brings no image
+	ReasonNoTemplate  = "no-pod-template" // a kind that names no image
+	ReasonOperation   = "operation"       // a deletion or a connection
+	ReasonUnreadable  = "unreadable"      // the object cannot be decoded
+	ReasonTooMany     = "too-many-images"
+	ReasonInternal    = "internal-error"
 )
 
 const (
@@ -51,7 +55,7 @@ type ReviewerConfig struct {
 type Reviewer struct{ ReviewerConfig }
 
 // NewReviewer makes a Reviewer.
-func NewReviewer(config ReviewerConfig) *Reviewer {
+func NewReviewer(config ReviewerConfig) *Reviewer { //nolint:gocritic // made once; a value cannot be changed behind its back
 	if config.Trigger == "" {
 		config.Trigger = TriggerAdmission
 	}

@@ -19,7 +19,7 @@ const record = `{"schema_version":"1.7.0","id":"DEBIAN-CVE-2021-3711","upstream"
 // writeRecord writes it as an OSV export.
 func writeRecord(dir string) (err error) {
 	folder := filepath.Join(dir, "osv", "Debian")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err = os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("make the feed's directory: %w", err)
 	}
 	file, err := os.Create(filepath.Join(folder, "all.zip")) //nolint:gosec // a temporary directory of our own

@@ -92,7 +92,7 @@ func (s *server) review(ctx context.Context, token, name, image string) (*answer
 	if err != nil {
 		return nil, fmt.Errorf("send the review: %w", err)
 	}
-	defer response.Body.Close() //nolint:errcheck // it is only read
+	defer response.Body.Close()
 	var a answer
 	if err := json.NewDecoder(response.Body).Decode(&a); err != nil || response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the server answered %s: %w", response.Status, err)
@@ -130,7 +130,10 @@ func (l *logBuffer) String() string {
 // address finds the line in which the server says where it listens.
 func (l *logBuffer) address() string {
 	for line := range strings.Lines(l.String()) {
-		var entry struct{ Msg, Address string }
+		var entry struct {
+			Msg     string `json:"msg"`
+			Address string `json:"address"`
+		}
 		if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "listening" {
 			return entry.Address
 		}

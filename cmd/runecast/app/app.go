@@ -79,7 +79,8 @@ Exit codes: 0 done or allowed, 1 denied by the policy, 2 an error.`,
 	}
 	addCommonFlags(root.PersistentFlags())
 	root.AddCommand(
-		newServe(c), newReview(c), newScan(c), newToken(c), newPolicy(c), newFeed(c), newDecision(c), newVersion(c),
+		newServe(c), //nolint:contextcheck // cobra hands the context over with the command
+		newReview(c), newScan(c), newToken(c), newPolicy(c), newFeed(c), newDecision(c), newVersion(c),
 	)
 	return root
 }

@@ -136,7 +136,10 @@ func loadConfig(flags *pflag.FlagSet, environ []string) (Config, error) {
 		return Config{}, fmt.Errorf("settings: %w", err)
 	}
 	c.fill()
-	return c, c.validate()
+	if err := c.validate(); err != nil {
+		return Config{}, fmt.Errorf("settings: %w", err)
+	}
+	return c, nil
 }
 
 // keys maps flag names to the keys of the file.

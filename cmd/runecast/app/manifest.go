@@ -27,7 +27,7 @@ func readRequests(stdin io.Reader, name string) ([]admission.Request, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the manifest: %w", err)
 		}
-		defer file.Close() //nolint:errcheck // it is only read
+		defer file.Close()
 		in = file
 	}
 	body, err := io.ReadAll(io.LimitReader(in, maxManifest+1))

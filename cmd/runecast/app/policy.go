@@ -37,7 +37,7 @@ func loadPolicyFile(set *policy.Set, name string) (*policy.Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read policies: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close()
 	next, err := set.Load(file, name)
 	if err != nil {
 		return nil, fmt.Errorf("policies of %s: %w", name, err)

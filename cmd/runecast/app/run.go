@@ -154,8 +154,8 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 		}
 		return seconds(info.Date, time.Now())
 	})
-	m.gauge("runecast_decisions_unstored", "Decisions that could not be stored and are in the log alone.", func() float64 { return float64(recorder.Unstored()) })
-	m.gauge("runecast_feed_refused", "Feed indexes that were refused because they are damaged.", func() float64 { return float64(e.feeds.Refused()) })
+	m.counter("runecast_decisions_unstored_total", "Decisions that could not be stored and are in the log alone.", func() float64 { return float64(recorder.Unstored()) })
+	m.counter("runecast_feeds_refused_total", "Feed indexes that were refused because they are damaged.", func() float64 { return float64(e.feeds.Refused()) })
 	handler := admission.NewHandler(admission.HandlerConfig{
 		Authorizer: authorizer{authenticator}, Policies: e.policies, Recorder: recorder, Metrics: m, Log: log, MaxInFlight: config.MaxInFlight,
 		Reviewer: admission.NewReviewer(admission.ReviewerConfig{Scanner: e.scanner, Metrics: m, Log: log, Platforms: config.Platforms}),

@@ -68,7 +68,7 @@ func newTokenCreate(c *command) *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("create the token: %w", err)
 				}
-				return c.printToken(&output, secret, token, quiet)
+				return c.printToken(&output, secret, &token, quiet)
 			})
 		},
 	}
@@ -86,14 +86,14 @@ type newTokenJSON struct {
 	Secret string `json:"token"`
 }
 
-func (c *command) printToken(output *outputFlag, secret string, token auth.Token, quiet bool) error {
+func (c *command) printToken(output *outputFlag, secret string, token *auth.Token, quiet bool) error {
 	if quiet {
 		if _, err := fmt.Fprintln(c.streams.Out, secret); err != nil {
 			return fmt.Errorf("print the token %s, which was created but never shown, revoke it: %w", token.ID, err)
 		}
 		return nil
 	}
-	return output.print(c.streams.Out, newTokenJSON{Token: token, Secret: secret}, func(t *table) {
+	return output.print(c.streams.Out, newTokenJSON{Token: *token, Secret: secret}, func(t *table) {
 		t.row("token", secret)
 		t.row("id", token.ID)
 		t.row("name", token.Name)
