@@ -15,6 +15,7 @@ func TestSQLite(t *testing.T) {
 
 func TestPostgres(t *testing.T) {
 	t.Parallel()
+	postgres.Require(t)
 	storetest.Run(t, postgres.Backend())
 }
 

@@ -42,7 +42,7 @@ type Postgres struct {
 	count int
 }
 
-// Backend gives the server's databases to the suite. Tests are skipped, loudly, where the machine has no server.
+// Backend gives the server's databases to the suite. Tests are skipped where the machine has no server.
 func (p *Postgres) Backend() Backend {
 	return Backend{
 		New: p.NewDatabase,
@@ -57,16 +57,28 @@ func (p *Postgres) Backend() Backend {
 	}
 }
 
-// NewDatabase makes an empty database and gives its URL. On a server that is not ours it is dropped with the test.
-func (p *Postgres) NewDatabase(tb testing.TB) string {
+// Require starts the server unless it runs, and skips the test where the machine has none: the first loudly, as one line is
+// enough to tell that something was not tested.
+func (p *Postgres) Require(tb testing.TB) {
 	tb.Helper()
-	p.once.Do(func() { p.err = p.start(context.WithoutCancel(tb.Context())) })
+	p.once.Do(func() {
+		p.err = p.start(context.WithoutCancel(tb.Context()))
+		if errors.Is(p.err, errNoServer) {
+			fmt.Fprintf(os.Stderr, "\n######## NOT TESTED ON POSTGRESQL: %v ########\n\n", p.err)
+		}
+	})
 	if errors.Is(p.err, errNoServer) {
-		tb.Skipf("######## NOT TESTED ON POSTGRESQL: %v ########", p.err)
+		tb.Skip(p.err)
 	}
 	if p.err != nil {
 		tb.Fatalf("start PostgreSQL: %v", p.err)
 	}
+}
+
+// NewDatabase makes an empty database and gives its URL. On a server that is not ours it is dropped with the test.
+func (p *Postgres) NewDatabase(tb testing.TB) string {
+	tb.Helper()
+	p.Require(tb)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.count++
