@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"runtime/debug"
@@ -48,20 +49,16 @@ func goModule(m *debug.Module) found {
 
 var reGoRelease = regexp.MustCompile(`^go(1\.\d+)(\.\d+)?(?:(beta|rc)(\d+))?`)
 
-// goRelease turns Go's version into the semantic version that the vulnerability database compares: go1.21rc2 is
-// 1.21.0-rc.2, go1.20 is 1.20.0. What follows a release's number tells of a vendor, an experiment or a toolchain built from it
-// (go1.22.3-vendor, go1.20.5 X:boringcrypto) and is left out. A development version is no release.
+// goRelease turns Go's version into one that the vulnerability database's semantic versions compare with: go1.22.3 is
+// 1.22.3, go1.20 is 1.20, go1.21rc2 is 1.21.0-rc.2. What follows a release's number tells of a vendor, an experiment or a
+// toolchain built from it (go1.22.3-vendor, go1.20.5 X:boringcrypto) and is left out. A development version is no release.
 func goRelease(v string) (string, bool) {
 	m := reGoRelease.FindStringSubmatch(v)
 	if m == nil || strings.Contains(v, "devel") {
 		return "", false
 	}
-	out := m[1] + m[2]
-	if m[2] == "" {
-		out += ".0"
-	}
 	if m[3] != "" {
-		out += "-" + m[3] + "." + m[4]
+		return m[1] + cmp.Or(m[2], ".0") + "-" + m[3] + "." + m[4], true
 	}
-	return out, true
+	return m[1] + m[2], true
 }

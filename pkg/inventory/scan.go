@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +54,8 @@ func (s *scanner) pass(ctx context.Context, open func(context.Context) (io.ReadC
 	for number := 0; ; number++ {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) && from.err == nil {
-			return from.drain()
+			marked := from.ended()
+			return cmp.Or(from.drain(), marked)
 		}
 		if err != nil {
 			return from.explain("", err)
@@ -145,7 +147,7 @@ func (s *scanner) regular(ctx context.Context, e *entry, hash uint64) error {
 
 // head gives a file's first bytes, where it is large enough to be a program with build information.
 func (s *scanner) head(e *entry) ([]byte, error) {
-	if e.header.Size < 2*goHeader {
+	if e.header.Size < goHeader {
 		return nil, nil
 	}
 	if _, err := io.ReadFull(&e.r, s.start[:]); err != nil {
@@ -157,7 +159,7 @@ func (s *scanner) head(e *entry) ([]byte, error) {
 // program searches a program for what Go left in it; nil is none.
 func (s *scanner) program(e *entry, head []byte) (*contents, error) {
 	res, err := s.golang.search(head, &e.r)
-	if err != nil {
+	if err = cmp.Or(e.r.err, err); err != nil {
 		return nil, err
 	}
 	if len(res.infos) == 0 && res.pointer == nil && res.warning == "" {

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,7 +84,7 @@ func (s *scanner) read(ctx context.Context, kind fileKind, as string, e *entry) 
 		return &contents{Kind: kind, Fault: err.Error(), Fatal: KindTooLarge}, nil
 	}
 	c, err := s.readers[kind].extract(ctx, candidate{path: as, size: e.header.Size, r: &e.r})
-	if err == nil && !c.isUTF8() {
+	if err = cmp.Or(e.r.err, err); err == nil && !c.isUTF8() {
 		err = errors.New("it is not text in UTF-8")
 	}
 	if err == nil {
