@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -251,6 +252,24 @@ func TestPolicyThatWasNotPrepared(t *testing.T) {
 	if got.Allowed || got.Verdict != policy.VerdictUnknown || got.Unknown[0].Cause != "policy x was not prepared" {
 		t.Errorf("got %+v, want a denial for a policy that was not prepared", got)
 	}
+}
+
+// TestEvaluateConcurrently: one policy serves all reviews at once.
+func TestEvaluateConcurrently(t *testing.T) {
+	t.Parallel()
+	p := load(t, "{id: t, name: T, maxFeedAge: 1h, rules: [{cel: 'finding.cvss > 9.0 && image.tag == \"1.19\"'}, {severity: low}], exemptions: [{package: x, reason: r, owner: o}]}")
+	want := p.Evaluate(subject(), now())
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 50 {
+				if got := p.Evaluate(subject(), now()); !reflect.DeepEqual(got, want) {
+					t.Errorf("got %+v, want %+v", got, want)
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 func TestCombine(t *testing.T) {

@@ -3,6 +3,7 @@ package policy_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"strings"
@@ -120,48 +121,6 @@ func TestRevisionFollowsContent(t *testing.T) {
 	}
 	if other := rule(t, "severity: low"); other.Revision() == base.Revision() {
 		t.Error("different policies share a revision")
-	}
-}
-
-func TestSet(t *testing.T) {
-	t.Parallel()
-	base, err := policy.NewSet(policy.BuiltInOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	more, err := base.Load(strings.NewReader(full), "full.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := base.Get("10"); ok || len(base.List()) != 5 {
-		t.Error("loading changed the set it was called on")
-	}
-	if p, ok := more.Get("10"); !ok || p.Name != "Team A" || p.Source != "full.yaml" {
-		t.Errorf("policy 10 is %+v, %v", p, ok)
-	}
-	if more.List()[0].ID != "1" || more.List()[5].ID != "10" || more.List()[6].ID != "team-b" {
-		t.Error("policies are not in order")
-	}
-	list := more.List()
-	list[0] = nil
-	if more.List()[0] == nil {
-		t.Error("the list is the set's own")
-	}
-	p, err := policy.New(&policy.Policy{ID: "ui", Name: "From the UI", Rules: []policy.Rule{{CVSS: 7}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	with, err := more.With(p)
-	if err != nil || len(with.List()) != 8 || p.ReadOnly() {
-		t.Errorf("adding a policy: %v", err)
-	}
-	_, err = with.With(p)
-	if err == nil || err.Error() != `id: "ui" is the id of a policy of this server already: choose another` {
-		t.Errorf("adding it again: %v", err)
-	}
-	_, err = with.With(&policy.Policy{ID: "raw"})
-	if err == nil || err.Error() != `id: policy "raw" was not made with New` {
-		t.Errorf("adding one that was not prepared: %v", err)
 	}
 }
 
@@ -303,6 +262,29 @@ f.yaml:13:9: policies[1].exemptions[0].owner: is missing: say who answers for th
 	_, err = (&policy.Set{}).Load(strings.NewReader(many), "f.yaml")
 	if typed := new(policy.Error); !errors.As(err, &typed) || len(typed.Problems) != 101 || typed.Problems[100].String() != "f.yaml: … and 500 more mistakes" {
 		t.Errorf("600 mistakes give %v", err)
+	}
+}
+
+// TestLoadBombs: small files that would grow without bound are refused quickly.
+func TestLoadBombs(t *testing.T) {
+	t.Parallel()
+	var laughs strings.Builder
+	laughs.WriteString("policies: []\na: &a [x,x,x,x,x,x,x,x,x]\n")
+	for c := 'b'; c < 'j'; c++ {
+		fmt.Fprintf(&laughs, "%c: &%c [%s]\n", c, c, strings.Repeat("*"+string(c-1)+",", 9))
+	}
+	for name, text := range map[string]string{
+		"billion laughs": laughs.String(),
+		"aliases in VEX": in("rules: [{kev: true}], vex: [{a: &a [x], b: [*a, *a]}]"),
+		"itself":         in("rules: [{kev: true}], vex: [&a {a: *a}]"),
+		"merge":          "policies: [&a {id: t, name: T, rules: [{kev: true}]}, {<<: *a, id: u}]",
+		"deep":           in("rules: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000)),
+		"deep VEX":       in("rules: [{kev: true}], vex: [{a: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + "}]"),
+	} {
+		_, err := (&policy.Set{}).Load(strings.NewReader(text), "f.yaml")
+		if typed := new(policy.Error); !errors.As(err, &typed) {
+			t.Errorf("%s: %v, want a list of mistakes", name, err)
+		}
 	}
 }
 
