@@ -36,8 +36,8 @@ func demo(ctx context.Context, feeds string, out io.Writer) (err error) {
 		return fmt.Errorf("push the fixed image: %w", err)
 	}
 	p.say("A registry on loopback serves two images with the packages of nginx:1.19, as shipped and as updated.")
-	if err = p.buildFeed(ctx, feeds); err != nil {
-		return err
+	if problem := p.buildFeed(ctx, feeds); problem != nil {
+		return problem
 	}
 	token, err := p.runecast(ctx, "token", "create", "--name", "demo", "--quiet")
 	if err != nil {

@@ -31,7 +31,7 @@ var errDenied = errors.New("denied")
 
 // Main runs the program with its arguments and gives the exit code.
 func Main(ctx context.Context, args []string, streams Streams) int {
-	root := newRoot(&command{streams: streams, log: logrus.New()})
+	root := newRoot(&command{streams: streams, log: logrus.New()}) //nolint:contextcheck // cobra hands the context on
 	root.SetArgs(args)
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
@@ -79,7 +79,7 @@ Exit codes: 0 done or allowed, 1 denied by the policy, 2 an error.`,
 	}
 	addCommonFlags(root.PersistentFlags())
 	root.AddCommand(
-		newServe(c), //nolint:contextcheck // cobra hands the context over with the command
+		newServe(c),
 		newReview(c), newScan(c), newToken(c), newPolicy(c), newFeed(c), newDecision(c), newVersion(c),
 	)
 	return root

@@ -1,0 +1,43 @@
+package app_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/runecast/runecast/cmd/runecast/app"
+)
+
+func TestSettings(t *testing.T) { // changes the environment, so not in parallel with others
+	dir := t.TempDir()
+	inFile := write(t, filepath.Join(dir, "runecast.yaml"), []byte("dataDir: "+dir+"/of-file\nallowedRegistries: [a.example/*]\nresolveTtl: 5s\n"))
+	for _, step := range []struct {
+		name string
+		env  map[string]string
+		args []string
+		code int
+		want []string
+	}{
+		{"file", nil, []string{"--config", inFile, "token", "list"}, app.ExitOK, []string{"ID"}},
+		{"variable over file", map[string]string{"RUNECAST_CONFIG": inFile, "RUNECAST_DATABASE": "/dev/null/x"}, []string{"token", "list"}, app.ExitError, []string{"/dev/null"}},
+		{"flag over variable", map[string]string{"RUNECAST_DATABASE": "/dev/null/x"}, []string{"--config", inFile, "token", "list", "--database", dir + "/flag.db"}, app.ExitOK, []string{"ID"}},
+		{"list in a variable", map[string]string{"RUNECAST_ALLOWED_REGISTRIES": "a.example/*,b.example/*"}, []string{"policy", "show", "4"}, app.ExitOK, []string{"b.example/*"}},
+		{"list in the file", nil, []string{"--config", inFile, "policy", "show", "4"}, app.ExitOK, []string{"a.example/*"}},
+		{"variables of Kubernetes", map[string]string{"RUNECAST_NGINX_SERVICE_HOST": "10.0.0.1", "RUNECAST_NGINX_PORT": "tcp://10.0.0.1:9080"}, []string{"policy", "list"}, app.ExitOK, []string{"built-in"}},
+		{"wrong values, all at once", map[string]string{"RUNECAST_LISTEN": "nowhere", "RUNECAST_LOG_FORMAT": "xml", "RUNECAST_PLATFORMS": "amd64", "RUNECAST_TLS_CERT_FILE": "x"}, []string{"policy", "list"}, app.ExitError, []string{
+			`listen: "nowhere" is no address such as :9080 or 127.0.0.1:9080`, `logFormat: "xml" is neither json nor text`, `platforms: "amd64" is not of the form os/arch, such as linux/amd64`, "tlsCertFile and tlsKeyFile go together: give both or none",
+		}},
+		{"wrong duration", map[string]string{"RUNECAST_RESOLVE_TTL": "soon"}, []string{"policy", "list"}, app.ExitError, []string{"resolveTtl", "invalid duration"}},
+		{"missing file", nil, []string{"--config", dir + "/none.yaml", "policy", "list"}, app.ExitError, []string{"error: read the settings of " + dir + "/none.yaml: ", "no such file"}},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			for name, value := range step.env {
+				t.Setenv(name, value)
+			}
+			code, out, errOut := runProgram(t.Context(), "", append([]string{"--log-level", "error"}, step.args...)...)
+			want(t, code, out+errOut, step.code, step.want...)
+		})
+	}
+	unknown := write(t, filepath.Join(dir, "unknown.yaml"), []byte("dataDirectory: x\nlisten: :1\n"))
+	code, _, errOut := runProgram(t.Context(), "", "--config", unknown, "policy", "list")
+	want(t, code, errOut, app.ExitError, "dataDirectory")
+}
