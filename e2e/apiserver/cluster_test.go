@@ -1,0 +1,162 @@
+package apiserver_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+const adminToken = "admin-of-the-test" // of a user in system:masters, on loopback, for a minute
+
+// cluster is a running API server and how to reach it.
+type cluster struct {
+	config     *rest.Config
+	client     kubernetes.Interface
+	kubeconfig string // file, for kubectl
+	kubectl    string // program
+	apiServer  *process
+}
+
+// webhookUser is a user of the kubeconfig through which the API server authenticates to webhooks.
+type webhookUser struct {
+	host  string // host:port of the webhook's URL
+	token string
+}
+
+// startCluster starts etcd and kube-apiserver in dir, with files laid out as an operator's control plane has them. It
+// does not wait for them: see await.
+func startCluster(ps *processes, dir string, found binaries, users []webhookUser) (*cluster, error) {
+	ports, err := freePorts(3)
+	if err != nil {
+		return nil, err
+	}
+	for _, write := range []func() error{
+		func() error { return servingCertificate(dir) },
+		func() error { return serviceAccountKeys(dir) },
+		func() error { return writeAdmission(dir, users) },
+		func() error {
+			return os.WriteFile(filepath.Join(dir, "tokens.csv"), []byte(adminToken+",admin,admin,system:masters\n"), 0o600)
+		},
+	} {
+		if err = write(); err != nil {
+			return nil, fmt.Errorf("prepare the control plane: %w", err)
+		}
+	}
+	etcdURL := "http://127.0.0.1:" + ports[0]
+	if _, err = ps.add(dir, "etcd", found.etcd,
+		"--data-dir="+filepath.Join(dir, "etcd"), "--unsafe-no-fsync",
+		"--listen-client-urls="+etcdURL, "--advertise-client-urls="+etcdURL,
+		"--listen-peer-urls=http://127.0.0.1:"+ports[1]); err != nil {
+		return nil, err
+	}
+	apiServer, err := ps.add(dir, "kube-apiserver", found.apiServer,
+		"--etcd-servers="+etcdURL,
+		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+ports[2], "--endpoint-reconciler-type=none",
+		"--service-cluster-ip-range=10.0.0.0/24",
+		"--tls-cert-file="+filepath.Join(dir, "apiserver.crt"), "--tls-private-key-file="+filepath.Join(dir, "apiserver.key"),
+		"--service-account-issuer=https://localhost",
+		"--service-account-key-file="+filepath.Join(dir, "service-account.pub"),
+		"--service-account-signing-key-file="+filepath.Join(dir, "service-account.key"),
+		"--token-auth-file="+filepath.Join(dir, "tokens.csv"), "--authorization-mode=RBAC",
+		"--disable-admission-plugins=ServiceAccount", // nothing makes the default service accounts that pods would need
+		"--feature-gates=ImageVolume=true",           // on by default from 1.35
+		"--admission-control-config-file="+filepath.Join(dir, "runecast-admission-configuration.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	return newCluster(dir, "https://127.0.0.1:"+ports[2], found.kubectl, apiServer)
+}
+
+func newCluster(dir, url, kubectl string, apiServer *process) (*cluster, error) {
+	kubeconfig := filepath.Join(dir, "kubeconfig")
+	if err := os.WriteFile(kubeconfig, fmt.Appendf(nil, `apiVersion: v1
+kind: Config
+clusters:
+- {name: test, cluster: {server: %s, certificate-authority: %s}}
+users:
+- {name: admin, user: {token: %s}}
+contexts:
+- {name: test, context: {cluster: test, user: admin}}
+current-context: test
+`, url, filepath.Join(dir, "apiserver.crt"), adminToken), 0o600); err != nil {
+		return nil, err
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	config.QPS = -1                           // many tests share the client; the default of 5 a second is for controllers
+	config.WarningHandler = rest.NoWarnings{} // a denial's details are read from the message
+	config.Timeout = time.Minute              // longer than any webhook's time-out
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return &cluster{config: config, client: client, kubeconfig: kubeconfig, kubectl: kubectl, apiServer: apiServer}, nil
+}
+
+// await waits until the API server calls itself ready.
+func (c *cluster) await(ctx context.Context) error {
+	return c.apiServer.await(ctx, 2*time.Minute, func(ctx context.Context) error {
+		var status int
+		result := c.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).StatusCode(&status)
+		if status == http.StatusOK {
+			return nil
+		}
+		return fmt.Errorf("/readyz: status %d: %w", status, result.Error())
+	})
+}
+
+// writeAdmission writes the two files by which an operator gives the API server its credentials for webhooks. Both are decoded
+// strictly and read once, when the API server starts.
+func writeAdmission(dir string, users []webhookUser) error {
+	kubeconfig := filepath.Join(dir, "runecast-validating-webhook-kubeconfig.yaml")
+	text := []byte("apiVersion: v1\nkind: Config\nusers:\n")
+	for _, u := range users {
+		text = fmt.Appendf(text, "- name: %q\n  user:\n    token: %q\n", u.host, u.token)
+	}
+	if err := os.WriteFile(kubeconfig, text, 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "runecast-admission-configuration.yaml"), fmt.Appendf(nil, `apiVersion: apiserver.config.k8s.io/v1
+kind: AdmissionConfiguration
+plugins:
+- name: ValidatingAdmissionWebhook
+  configuration:
+    apiVersion: apiserver.config.k8s.io/v1
+    kind: WebhookAdmissionConfiguration
+    kubeConfigFile: %q
+`, kubeconfig), 0o600)
+}
+
+// freePorts gives ports of 127.0.0.1 that nothing listens on, all different.
+func freePorts(n int) ([]string, error) {
+	ports := make([]string, 0, n)
+	listeners := make([]net.Listener, 0, n) // all open until the last is there, so that none comes twice
+	defer func() {
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+	}()
+	for range n {
+		listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // binding to loopback does not block
+		if err != nil {
+			return nil, err
+		}
+		listeners = append(listeners, listener)
+		_, port, err := net.SplitHostPort(listener.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		ports = append(ports, port)
+	}
+	return ports, nil
+}
