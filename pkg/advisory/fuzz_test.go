@@ -1,6 +1,7 @@
 package advisory_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -27,6 +28,7 @@ func FuzzIndex(f *testing.F) {
 		if len(file) < 184 || len(file) > 1<<16 {
 			return
 		}
+		file = bytes.Clone(file) // the input belongs to the fuzzer
 		file[int(at)%len(file)] ^= b
 		name := filepath.Join(t.TempDir(), "x")
 		if err := os.WriteFile(name, seal(file), 0o600); err != nil {

@@ -2,7 +2,6 @@ package advisory
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -159,41 +158,6 @@ func (x *Index) stringBytes(b []byte) []byte {
 		return nil
 	}
 	return s
-}
-
-// Verify reads every record of the index, beyond the checksum that Open looks at: an index that passes gives no error in use.
-func (x *Index) Verify(ctx context.Context) error {
-	return x.guarded(func() error {
-		var r row
-		for i := range len(x.packages) / packageWidth {
-			if i%1024 == 0 && ctx.Err() != nil {
-				return fmt.Errorf("verify feed index %s: %w", x.path, ctx.Err())
-			}
-			entry := x.packages[i*packageWidth:]
-			rows := x.packageRows(binary.LittleEndian.Uint64(entry[8:]))
-			for rows.next(&r) {
-				continue
-			}
-			if rows.err != nil {
-				return x.damaged("package %s: %v", shorten(string(x.stringBytes(entry[4:]))), rows.err)
-			}
-		}
-		for i := range x.vulns.n {
-			if _, err := x.vulnerability(i); err != nil {
-				return x.damaged("vulnerability %d: %v", i, err)
-			}
-		}
-		for i := range x.advisories.n {
-			b, err := x.advisories.record(i)
-			if err == nil {
-				_, err = decodeAdvisory(b)
-			}
-			if err != nil {
-				return x.damaged("advisory %d: %v", i, err)
-			}
-		}
-		return nil
-	})
 }
 
 // mapFile maps a file read-only. An empty one is nil.
