@@ -1,12 +1,15 @@
 package app_test
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/runecast/runecast/cmd/runecast/app"
+	"github.com/runecast/runecast/pkg/image/imagetest"
 )
 
 const deniedLine = "Image scan in Runecast Analyzer found policy violations: (Rejected by policy 2: 'No critical or high severity vulnerabilities with available fix')."
@@ -59,6 +62,32 @@ func TestScanErrors(t *testing.T) {
 	empty := &home{t: t, dir: t.TempDir()}
 	code, _, errOut := empty.run("scan", h.vulnerable)
 	want(t, code, errOut, app.ExitError, "no-feed: there is no vulnerability data", "runecast feed build")
+}
+
+func TestRegistryThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	h := &home{t: t, dir: t.TempDir()}
+	h.feed()
+	registry := imagetest.NewRegistry()
+	t.Cleanup(registry.Close)
+	image := registry.MustPush(t.Context(), "slow:1", imagetest.Nginx119Fixed())
+	registry.Inject(imagetest.Any, 1000, registry.Hang())
+	began := time.Now()
+	code, _, errOut := h.run("scan", image, "--timeout", "300ms")
+	want(t, code, errOut, app.ExitError, "error: not done within the time limit: give a longer --timeout")
+	manifest := write(t, filepath.Join(t.TempDir(), "pod.yaml"), []byte("apiVersion: v1\nkind: Pod\nspec: {containers: [{image: \""+image+"\"}]}\n"))
+	code, _, errOut = h.run("review", manifest, "--timeout", "300ms")
+	want(t, code, errOut, app.ExitError, "error: not done within the time limit: give a longer --timeout")
+	s := h.serve()
+	answered := time.Now()
+	status, answer := s.do(http.MethodPost, strings.Replace(reviewPath, "10s", "2s", 1), podReview(image))
+	if took := time.Since(answered); status != http.StatusOK || took > 1900*time.Millisecond || !strings.Contains(answer, `"allowed":false`) || !strings.Contains(answer, "remedy: ") {
+		t.Errorf("after %v: %d %s", took, status, answer)
+	}
+	s.stop()
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("it took %v", took)
+	}
 }
 
 func TestReview(t *testing.T) {

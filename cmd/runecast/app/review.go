@@ -69,13 +69,13 @@ func (c *command) review(ctx context.Context, requests []admission.Request, poli
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.close(context.WithoutCancel(ctx))) }()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	defer func() { err = errors.Join(err, l.close(ctx)) }()
 	p, err := findPolicy(l.policies, policyID)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
 	results := []reviewed{}
 	denied := false
 	for i := range requests {
@@ -84,6 +84,9 @@ func (c *command) review(ctx context.Context, requests []admission.Request, poli
 		results = append(results, reviewed{
 			Object: describe(decision), Allowed: response.Allowed, Message: response.Message, Warnings: response.Warnings, Decision: decision,
 		})
+	}
+	if ctx.Err() != nil {
+		return ended(ctx, ctx.Err())
 	}
 	if err := c.printReviewed(output, p, results); err != nil {
 		return err

@@ -108,8 +108,29 @@ func newLocal(ctx context.Context, config *Config, progress func(scan.Progress),
 	return &local{engine: e, reviewer: reviewer, store: s}, nil
 }
 
+// close waits until what scans learned is stored. Once the command's context has ended, nobody waits for scans that go on.
 func (l *local) close(ctx context.Context) error {
-	return errors.Join(l.scanner.Wait(ctx), closeStore(l.store))
+	wait := context.WithoutCancel(ctx)
+	if ctx.Err() != nil {
+		wait = ctx
+	}
+	err := l.scanner.Wait(wait)
+	if ctx.Err() != nil {
+		err = nil // the command says already that it was ended
+	}
+	return errors.Join(err, closeStore(l.store))
+}
+
+// ended words the end of a command by a signal or its time limit, in place of what broke because of it.
+func ended(ctx context.Context, err error) error {
+	switch {
+	case err == nil || ctx.Err() == nil:
+		return err
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return errors.New("not done within the time limit: give a longer --timeout")
+	default:
+		return errors.New("interrupted")
+	}
 }
 
 func closeStore(s *store.Store) error {

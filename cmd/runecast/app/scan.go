@@ -66,7 +66,7 @@ func (c *command) scan(ctx context.Context, request scan.Request, policyID strin
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.close(context.WithoutCancel(ctx))) }()
+	defer func() { err = errors.Join(err, l.close(ctx)) }()
 	var p *policy.Policy
 	if policyID != "" {
 		if p, err = findPolicy(l.policies, policyID); err != nil {
@@ -76,7 +76,7 @@ func (c *command) scan(ctx context.Context, request scan.Request, policyID strin
 	report, err := l.scanner.Scan(ctx, request)
 	bars.finish()
 	if err != nil {
-		return explain(err)
+		return ended(ctx, explain(err))
 	}
 	out := scanned{Report: report}
 	if p != nil {
