@@ -123,8 +123,7 @@ func networkText(ctx context.Context, err error) string {
 
 // withoutURL takes the address off an error of net/http, whose query may hold a signature.
 func withoutURL(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err
 	}
 	return err

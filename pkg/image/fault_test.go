@@ -28,34 +28,58 @@ func TestResolveFaults(t *testing.T) {
 		temporary bool
 		requests  int // for the manifest
 	}{
-		"401": {inject(imagetest.Always, imagetest.Status(401)), image.KindUnauthorized,
-			"registry REG refuses access with 401 Unauthorized to the request for manifest 1: UNAUTHORIZED: injected fault", 401, false, 1},
-		"403": {inject(imagetest.Always, imagetest.Status(403)), image.KindUnauthorized,
-			"registry REG refuses access with 403 Forbidden to the request for manifest 1: DENIED: injected fault", 403, false, 1},
-		"404": {inject(imagetest.Always, imagetest.Status(404)), image.KindNotFound,
-			"registry REG answers 404 Not Found to the request for manifest 1: MANIFEST_UNKNOWN: injected fault", 404, false, 1},
-		"500": {inject(imagetest.Always, imagetest.Status(500)), image.KindUnreachable,
-			"registry REG answers 500 Internal Server Error to the request for manifest 1: UNKNOWN: injected fault", 500, true, 3},
-		"503": {inject(imagetest.Always, imagetest.Status(503)), image.KindUnreachable,
-			"registry REG answers 503 Service Unavailable to the request for manifest 1", 503, true, 3},
-		"429 without end": {inject(imagetest.Always, imagetest.TooManyRequests(0)), image.KindRateLimited,
-			"registry REG answers 429 Too Many Requests to the request for manifest 1", 429, true, 3},
-		"429 with a long wait": {inject(imagetest.Always, imagetest.TooManyRequests(3600)), image.KindRateLimited,
-			"registry REG answers 429 Too Many Requests to the request for manifest 1 and asks to wait 1h0m0s", 429, true, 1},
-		"429 at login": {func(reg *imagetest.Registry) {
-			reg.Inject(imagetest.Any, imagetest.Always, imagetest.TooManyRequests(3600))
-		}, image.KindRateLimited,
-			"registry REG answers 429 Too Many Requests to the request for manifest 1 and asks to wait 1h0m0s", 429, true, 0},
-		"no answer": {func(reg *imagetest.Registry) { reg.Inject(imagetest.Manifest, imagetest.Always, reg.Hang()) }, image.KindUnreachable,
-			"registry REG does not answer: no answer within 50ms", 0, true, 3},
-		"trickle": {func(reg *imagetest.Registry) {
-			reg.Inject(imagetest.Manifest, imagetest.Always, reg.Trickle(0, time.Second))
-		}, image.KindUnreachable,
-			"registry REG does not answer: less than 1024 bytes a second for 200ms", 0, true, 3},
-		"cut": {inject(imagetest.Always, imagetest.CutAfter(10)), image.KindUnreachable,
-			"registry REG does not answer: unexpected EOF", 0, true, 3},
-		"wrong content of the configuration": {func(reg *imagetest.Registry) { reg.Inject(imagetest.Blob, imagetest.Always, imagetest.WrongContent()) }, image.KindCorrupt,
-			"registry REG sends other content than that of configuration CONFIG", 0, false, 1},
+		"401": {
+			inject(imagetest.Always, imagetest.Status(401)), image.KindUnauthorized,
+			"registry REG refuses access with 401 Unauthorized to the request for manifest 1: UNAUTHORIZED: injected fault", 401, false, 1,
+		},
+		"403": {
+			inject(imagetest.Always, imagetest.Status(403)), image.KindUnauthorized,
+			"registry REG refuses access with 403 Forbidden to the request for manifest 1: DENIED: injected fault", 403, false, 1,
+		},
+		"404": {
+			inject(imagetest.Always, imagetest.Status(404)), image.KindNotFound,
+			"registry REG answers 404 Not Found to the request for manifest 1: MANIFEST_UNKNOWN: injected fault", 404, false, 1,
+		},
+		"500": {
+			inject(imagetest.Always, imagetest.Status(500)), image.KindUnreachable,
+			"registry REG answers 500 Internal Server Error to the request for manifest 1: UNKNOWN: injected fault", 500, true, 3,
+		},
+		"503": {
+			inject(imagetest.Always, imagetest.Status(503)), image.KindUnreachable,
+			"registry REG answers 503 Service Unavailable to the request for manifest 1", 503, true, 3,
+		},
+		"429 without end": {
+			inject(imagetest.Always, imagetest.TooManyRequests(0)), image.KindRateLimited,
+			"registry REG answers 429 Too Many Requests to the request for manifest 1", 429, true, 3,
+		},
+		"429 with a long wait": {
+			inject(imagetest.Always, imagetest.TooManyRequests(3600)), image.KindRateLimited,
+			"registry REG answers 429 Too Many Requests to the request for manifest 1 and asks to wait 1h0m0s", 429, true, 1,
+		},
+		"429 at login": {
+			func(reg *imagetest.Registry) {
+				reg.Inject(imagetest.Any, imagetest.Always, imagetest.TooManyRequests(3600))
+			}, image.KindRateLimited,
+			"registry REG answers 429 Too Many Requests to the request for manifest 1 and asks to wait 1h0m0s", 429, true, 0,
+		},
+		"no answer": {
+			func(reg *imagetest.Registry) { reg.Inject(imagetest.Manifest, imagetest.Always, reg.Hang()) }, image.KindUnreachable,
+			"registry REG does not answer: no answer within 50ms", 0, true, 3,
+		},
+		"trickle": {
+			func(reg *imagetest.Registry) {
+				reg.Inject(imagetest.Manifest, imagetest.Always, reg.Trickle(0, time.Second))
+			}, image.KindUnreachable,
+			"registry REG does not answer: less than 1024 bytes a second for 200ms", 0, true, 3,
+		},
+		"cut": {
+			inject(imagetest.Always, imagetest.CutAfter(10)), image.KindUnreachable,
+			"registry REG does not answer: unexpected EOF", 0, true, 3,
+		},
+		"wrong content of the configuration": {
+			func(reg *imagetest.Registry) { reg.Inject(imagetest.Blob, imagetest.Always, imagetest.WrongContent()) }, image.KindCorrupt,
+			"registry REG sends other content than that of configuration CONFIG", 0, false, 1,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,7 +94,7 @@ func TestResolveFaults(t *testing.T) {
 				t.Fatal(configErr)
 			}
 			text := strings.NewReplacer("REG", reg.Host(), "CONFIG", config.String()).Replace(c.text)
-			e := wantError(t, err, c.kind, "image "+ref+": "+text)
+			e := wantFault(t, err, c.kind, "image "+ref+": "+text)
 			if e.Status != c.status || e.Temporary() != c.temporary || e.Host != reg.Host() {
 				t.Errorf("status %d, temporary %v, host %s", e.Status, e.Temporary(), e.Host)
 			}
@@ -115,7 +139,7 @@ func TestRetryAfterIsHonouredUpToTheDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err := newPuller(t, func(o *image.Options) { o.ResolveTimeout = 20 * time.Second }).Resolve(ctx, ref, "")
-	e := wantError(t, err, image.KindRateLimited, "image "+ref+": registry "+reg.Host()+
+	e := wantFault(t, err, image.KindRateLimited, "image "+ref+": registry "+reg.Host()+
 		" answers 429 Too Many Requests to the request for manifest 1 and asks to wait 5s")
 	if e.RetryAfter != 5*time.Second {
 		t.Errorf("retry after %s", e.RetryAfter)
@@ -168,14 +192,14 @@ func TestLogin(t *testing.T) {
 			}
 			for name, p := range map[string]*image.Puller{"none": newPuller(t), "wrong": with("battery-staple")} {
 				_, err := p.Resolve(t.Context(), ref, "")
-				e := wantError(t, err, image.KindUnauthorized, "image "+ref+": registry "+reg.Host()+
+				e := wantFault(t, err, image.KindUnauthorized, "image "+ref+": registry "+reg.Host()+
 					" refuses access with 401 Unauthorized to the request for manifest 1: UNAUTHORIZED: injected fault")
 				if e.Temporary() || strings.Contains(e.Error(), "battery") {
 					t.Errorf("%s: %v", name, e)
 				}
 			}
 			p := with("correct-horse")
-			if _, err := readLayer(t.Context(), p, resolve(t, p, ref), 0); err != nil {
+			if _, err := readLayer(t.Context(), p, resolve(t, p, ref)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -226,7 +250,7 @@ func TestAddressesAreCleaned(t *testing.T) {
 		if _, ours := cause.(*image.Error); ours && (strings.Contains(cause.Error(), "topsecret") || strings.Contains(cause.Error(), "hunter2")) { //nolint:errorlint // each level is looked at
 			t.Errorf("secret in %q", cause.Error())
 		}
-		unwrapper, ok := cause.(interface{ Unwrap() error }) //nolint:errorlint // each level is looked at
+		unwrapper, ok := cause.(interface{ Unwrap() error })
 		if !ok {
 			break
 		}

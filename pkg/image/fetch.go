@@ -26,7 +26,7 @@ type request struct {
 func (p *Puller) do(ctx context.Context, t target, req request) (*http.Response, error) {
 	var resp *http.Response
 	err := p.retry(ctx, t, req.what, func() (err error) {
-		resp, err = p.ask(ctx, t, req)
+		resp, err = p.ask(ctx, t, req) //nolint:bodyclose // the caller closes it
 		return err
 	})
 	return resp, err
@@ -35,14 +35,14 @@ func (p *Puller) do(ctx context.Context, t target, req request) (*http.Response,
 // document asks for a small document and reads it whole; one of more than limit bytes is not an image's.
 func (p *Puller) document(ctx context.Context, t target, req request, limit int64) (content []byte, header http.Header, err error) {
 	err = p.retry(ctx, t, req.what, func() error {
-		resp, err := p.ask(ctx, t, req)
-		if err != nil {
-			return err
+		resp, failure := p.ask(ctx, t, req)
+		if failure != nil {
+			return failure
 		}
 		defer func() { _ = resp.Body.Close() }()
 		header = resp.Header
-		content, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
-		return err
+		content, failure = io.ReadAll(io.LimitReader(resp.Body, limit+1))
+		return failure
 	})
 	if err == nil && int64(len(content)) > limit {
 		return nil, nil, t.fault(KindNotAnImage, "%s has more than %d bytes", req.what, limit)

@@ -15,8 +15,8 @@ import (
 )
 
 // noise is content that does not compress, so that a layer's stored bytes are about as many.
-func noise(n int) []byte {
-	out, state := make([]byte, n), uint32(1)
+func noise() []byte {
+	out, state := make([]byte, 300_000), uint32(1)
 	for i := range out {
 		state = state*1664525 + 1013904223
 		out[i] = byte(state >> 24)
@@ -26,7 +26,7 @@ func noise(n int) []byte {
 
 func TestLayersOfEveryCompression(t *testing.T) {
 	t.Parallel()
-	file := imagetest.File{Path: "data", Body: noise(300_000)}
+	file := imagetest.File{Path: "data", Body: noise()}
 	plain := imagetest.Tar(file)
 	zipped := imagetest.Compress(imagetest.Gzip, plain)
 	members := append(imagetest.Compress(imagetest.Gzip, plain[:1000]), imagetest.Compress(imagetest.Gzip, plain[1000:])...)
@@ -49,7 +49,7 @@ func TestLayersOfEveryCompression(t *testing.T) {
 			reg := newRegistry(t)
 			p := newPuller(t)
 			img := resolve(t, p, reg.MustPush(t.Context(), "app:1", imagetest.Image(layer)))
-			got, err := readLayer(t.Context(), p, img, 0)
+			got, err := readLayer(t.Context(), p, img)
 			if err != nil || !bytes.Equal(got, plain) {
 				t.Errorf("%d bytes, %v; want %d", len(got), err, len(plain))
 			}
@@ -59,7 +59,7 @@ func TestLayersOfEveryCompression(t *testing.T) {
 
 func TestLayerFaults(t *testing.T) {
 	t.Parallel()
-	big := imagetest.File{Path: "data", Body: noise(300_000)}
+	big := imagetest.File{Path: "data", Body: noise()}
 	always := func(f imagetest.Fault) func(*imagetest.Registry, string) {
 		return func(reg *imagetest.Registry, digest string) {
 			reg.Inject(imagetest.Path("/blobs/"+digest), imagetest.Always, f)
@@ -75,11 +75,15 @@ func TestLayerFaults(t *testing.T) {
 		"gone":  {imagetest.Layer(big), always(imagetest.Status(http.StatusNotFound)), image.KindNotFound, "registry REG answers 404 Not Found to the request for layer LAYER: MANIFEST_UNKNOWN: injected fault"},
 		"500":   {imagetest.Layer(big), always(imagetest.Status(500)), image.KindUnreachable, "registry REG answers 500 Internal Server Error to the request for layer LAYER: UNKNOWN: injected fault"},
 		"wrong": {imagetest.Layer(big), always(imagetest.WrongContent()), image.KindCorrupt, "layer LAYER does not match its digest: the registry sent WRONG"},
-		"shorter": {imagetest.Layer(big), always(imagetest.Content("application/octet-stream", []byte("short"))), image.KindCorrupt,
-			"layer LAYER has 5 bytes at registry REG, but SIZE in the manifest"},
+		"shorter": {
+			imagetest.Layer(big), always(imagetest.Content("application/octet-stream", []byte("short"))), image.KindCorrupt,
+			"layer LAYER has 5 bytes at registry REG, but SIZE in the manifest",
+		},
 		"truncated": {imagetest.TruncatedLayer(big), healthy, image.KindCorrupt, "layer LAYER cannot be decompressed: unexpected EOF"},
-		"cut for ever": {imagetest.Layer(big), always(imagetest.CutAfter(1000)), image.KindUnreachable,
-			"layer LAYER broke off after 3000 of SIZE bytes: registry REG does not answer: unexpected EOF"},
+		"cut for ever": {
+			imagetest.Layer(big), always(imagetest.CutAfter(1000)), image.KindUnreachable,
+			"layer LAYER broke off after 3000 of SIZE bytes: registry REG does not answer: unexpected EOF",
+		},
 		"one byte a second": {imagetest.Layer(big), func(reg *imagetest.Registry, digest string) {
 			reg.Inject(imagetest.Path("/blobs/"+digest), imagetest.Always, reg.Trickle(0, time.Second))
 		}, image.KindUnreachable, "layer LAYER broke off after 0 of SIZE bytes: registry REG does not answer: less than 1024 bytes a second for 200ms"},
@@ -87,8 +91,10 @@ func TestLayerFaults(t *testing.T) {
 			reg.Inject(imagetest.Path("/blobs/"+digest), imagetest.Always, reg.Hang())
 		}, image.KindUnreachable, "registry REG does not answer: no answer within 500ms"},
 		"bomb": {imagetest.BombLayer(200 << 20), healthy, image.KindTooLarge, "layer LAYER unpacks to more than 200 times its size, the limit"},
-		"large": {imagetest.Layer(imagetest.File{Path: "data", Body: make([]byte, 2<<20)}), healthy, image.KindTooLarge,
-			"layer LAYER unpacks to more than 1048576 bytes, the limit"},
+		"large": {
+			imagetest.Layer(imagetest.File{Path: "data", Body: make([]byte, 2<<20)}), healthy, image.KindTooLarge,
+			"layer LAYER unpacks to more than 1048576 bytes, the limit",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -101,9 +107,9 @@ func TestLayerFaults(t *testing.T) {
 			img := resolve(t, p, reg.MustPush(t.Context(), "app:1", imagetest.Image(c.layer)))
 			digest, size := img.Layers[0].Digest, img.Layers[0].Size
 			c.fault(reg, digest)
-			_, err := readLayer(t.Context(), p, img, 0)
+			_, err := readLayer(t.Context(), p, img)
 			text := strings.NewReplacer("LAYER", digest, "REG", reg.Host(), "SIZE", itoa(size), "WRONG", digestOfX(t, size)).Replace(c.text)
-			e := wantError(t, err, c.kind, "image "+img.Reference+": "+text)
+			e := wantFault(t, err, c.kind, "image "+img.Reference+": "+text)
 			if e.Temporary() != (c.kind == image.KindUnreachable) || (e.Setting != "") != (c.kind == image.KindTooLarge) {
 				t.Errorf("temporary %v, setting %q", e.Temporary(), e.Setting)
 			}
@@ -113,7 +119,7 @@ func TestLayerFaults(t *testing.T) {
 
 func TestCutLayerIsResumed(t *testing.T) {
 	t.Parallel()
-	file := imagetest.File{Path: "data", Body: noise(300_000)}
+	file := imagetest.File{Path: "data", Body: noise()}
 	reg := newRegistry(t)
 	p := newPuller(t)
 	img := resolve(t, p, reg.MustPush(t.Context(), "app:1", imagetest.Image(imagetest.Layer(file))))
@@ -123,7 +129,7 @@ func TestCutLayerIsResumed(t *testing.T) {
 		ranges = append(ranges, req.Header.Get("Range"))
 		imagetest.CutAfter(100_000)(w, req, next)
 	})
-	got, err := readLayer(t.Context(), p, img, 0)
+	got, err := readLayer(t.Context(), p, img)
 	if err != nil || !bytes.Equal(got, imagetest.Tar(file)) {
 		t.Fatalf("%d bytes, %v", len(got), err)
 	}
@@ -137,7 +143,7 @@ func TestCutLayerIsResumed(t *testing.T) {
 
 func TestCutLayerIsResumedWithoutRanges(t *testing.T) {
 	t.Parallel()
-	file := imagetest.File{Path: "data", Body: noise(300_000)}
+	file := imagetest.File{Path: "data", Body: noise()}
 	reg := newRegistry(t)
 	p := newPuller(t)
 	img := resolve(t, p, reg.MustPush(t.Context(), "app:1", imagetest.Image(imagetest.Layer(file))))
@@ -150,7 +156,7 @@ func TestCutLayerIsResumedWithoutRanges(t *testing.T) {
 		}
 		next.ServeHTTP(w, req)
 	})
-	if got, err := readLayer(t.Context(), p, img, 0); err != nil || !bytes.Equal(got, imagetest.Tar(file)) {
+	if got, err := readLayer(t.Context(), p, img); err != nil || !bytes.Equal(got, imagetest.Tar(file)) {
 		t.Fatalf("%d bytes, %v", len(got), err)
 	}
 }
@@ -163,7 +169,7 @@ func TestMissingForeignLayer(t *testing.T) {
 	p := newPuller(t)
 	img := resolve(t, p, reg.MustPush(t.Context(), "win:1", imagetest.Image(layer)))
 	reg.Inject(imagetest.Path(img.Layers[0].Digest), imagetest.Always, imagetest.Status(http.StatusNotFound))
-	_, err := readLayer(t.Context(), p, img, 0)
+	_, err := readLayer(t.Context(), p, img)
 	wantError(t, err, image.KindNotFound, "image "+img.Reference+": registry "+reg.Host()+" answers 404 Not Found to the request for layer "+
 		img.Layers[0].Digest+": MANIFEST_UNKNOWN: injected fault; it is a non-distributable layer, which only a registry that keeps such layers can give")
 }
@@ -171,8 +177,8 @@ func TestMissingForeignLayer(t *testing.T) {
 func TestLimitsOnStoredSize(t *testing.T) {
 	t.Parallel()
 	reg := newRegistry(t)
-	layer := imagetest.Layer(imagetest.File{Path: "data", Body: noise(300_000)})
-	other := imagetest.Layer(imagetest.File{Path: "other", Body: noise(300_000)})
+	layer := imagetest.Layer(imagetest.File{Path: "data", Body: noise()})
+	other := imagetest.Layer(imagetest.File{Path: "other", Body: noise()})
 	ref := reg.MustPush(t.Context(), "app:1", imagetest.Image(layer, other))
 	digest, err := layer.Digest()
 	if err != nil {
@@ -183,12 +189,12 @@ func TestLimitsOnStoredSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = newPuller(t, func(o *image.Options) { o.MaxLayerBytes = 1000 }).Resolve(t.Context(), ref, "")
-	e := wantError(t, err, image.KindTooLarge, "image "+ref+": layer "+digest.String()+" has "+itoa(size)+" bytes, more than the limit of 1000")
+	e := wantFault(t, err, image.KindTooLarge, "image "+ref+": layer "+digest.String()+" has "+itoa(size)+" bytes, more than the limit of 1000")
 	if e.Setting != "MaxLayerBytes" {
 		t.Errorf("setting %q", e.Setting)
 	}
 	_, err = newPuller(t, func(o *image.Options) { o.MaxImageBytes = 400_000 }).Resolve(t.Context(), ref, "")
-	e = wantError(t, err, image.KindTooLarge, "image "+ref+": its layers have more than 400000 bytes together, the limit")
+	e = wantFault(t, err, image.KindTooLarge, "image "+ref+": its layers have more than 400000 bytes together, the limit")
 	if e.Setting != "MaxImageBytes" {
 		t.Errorf("setting %q", e.Setting)
 	}

@@ -77,50 +77,51 @@ func mediaTypeOf(header string, raw []byte) types.MediaType {
 }
 
 // parseImage reads a manifest of one image and its configuration's place.
-func (t target) parseImage(m *manifest, maxLayer, maxImage int64) (layers []Layer, config v1.Descriptor, err error) {
+func (t target) parseImage(m *manifest, maxLayer, maxImage int64) (layers []Layer, config v1.Hash, err error) {
 	var doc v1.Manifest
-	if err := json.Unmarshal(m.raw, &doc); err != nil {
-		return nil, config, t.fault(KindNotAnImage, "manifest %s cannot be read: %s", m.digest, redact(err.Error()))
+	if err = json.Unmarshal(m.raw, &doc); err != nil {
+		return nil, v1.Hash{}, t.fault(KindNotAnImage, "manifest %s cannot be read: %s", m.digest, redact(err.Error()))
 	}
 	if !slices.Contains([]types.MediaType{types.OCIConfigJSON, types.DockerConfigJSON}, doc.Config.MediaType) {
-		return nil, config, t.fault(KindNotAnImage, "it is an artifact of type %s, not a container image", redact(string(doc.Config.MediaType)))
+		return nil, v1.Hash{}, t.fault(KindNotAnImage, "it is an artifact of type %s, not a container image", redact(string(doc.Config.MediaType)))
 	}
 	var total int64
-	for _, l := range doc.Layers {
+	for i := range doc.Layers {
+		l := &doc.Layers[i]
 		switch {
 		case !l.MediaType.IsLayer() && l.MediaType != zstdDockerLayer:
-			return nil, config, t.fault(KindNotAnImage, "it has a layer of type %s, which no container runtime unpacks", redact(string(l.MediaType)))
+			return nil, v1.Hash{}, t.fault(KindNotAnImage, "it has a layer of type %s, which no container runtime unpacks", redact(string(l.MediaType)))
 		case l.Size < 0 || l.Digest.Algorithm != "sha256":
-			return nil, config, t.fault(KindNotAnImage, "manifest %s describes a layer %s of %d bytes", m.digest, redact(l.Digest.String()), l.Size)
+			return nil, v1.Hash{}, t.fault(KindNotAnImage, "manifest %s describes a layer %s of %d bytes", m.digest, redact(l.Digest.String()), l.Size)
 		case l.Size > maxLayer:
-			return nil, config, t.tooLarge("MaxLayerBytes", "layer %s has %d bytes, more than the limit of %d", l.Digest, l.Size, maxLayer)
+			return nil, v1.Hash{}, t.tooLarge("MaxLayerBytes", "layer %s has %d bytes, more than the limit of %d", l.Digest, l.Size, maxLayer)
 		case l.Size > maxImage-total:
-			return nil, config, t.tooLarge("MaxImageBytes", "its layers have more than %d bytes together, the limit", maxImage)
+			return nil, v1.Hash{}, t.tooLarge("MaxImageBytes", "its layers have more than %d bytes together, the limit", maxImage)
 		}
 		total += l.Size
 		layers = append(layers, Layer{Digest: l.Digest.String(), MediaType: string(l.MediaType), Size: l.Size})
 	}
-	return layers, doc.Config, nil
+	return layers, doc.Config.Digest, nil
 }
 
 // zstdDockerLayer is what containerd's and BuildKit's Docker exporters write for zstd.
 const zstdDockerLayer types.MediaType = "application/vnd.docker.image.rootfs.diff.tar.zstd"
 
 // platform reads an image's configuration.
-func (p *Puller) platform(ctx context.Context, t target, config v1.Descriptor) (v1.Platform, error) {
-	what := "configuration " + config.Digest.String()
-	raw, _, err := p.document(ctx, t, request{what: what, method: http.MethodGet, path: "blobs/" + config.Digest.String()}, maxConfigBytes)
+func (p *Puller) platform(ctx context.Context, t target, config v1.Hash) (machine, error) {
+	what := "configuration " + config.String()
+	raw, _, err := p.document(ctx, t, request{what: what, method: http.MethodGet, path: "blobs/" + config.String()}, maxConfigBytes)
 	if err != nil {
-		return v1.Platform{}, err
+		return machine{}, err
 	}
-	if digestOf(raw) != config.Digest.String() {
-		return v1.Platform{}, t.fault(KindCorrupt, "registry %s sends other content than that of %s", t.host(), what)
+	if digestOf(raw) != config.String() {
+		return machine{}, t.fault(KindCorrupt, "registry %s sends other content than that of %s", t.host(), what)
 	}
 	var doc v1.Platform
 	if err := json.Unmarshal(raw, &doc); err != nil {
-		return v1.Platform{}, t.fault(KindNotAnImage, "%s cannot be read: %s", what, redact(err.Error()))
+		return machine{}, t.fault(KindNotAnImage, "%s cannot be read: %s", what, redact(err.Error()))
 	}
-	return normal(doc), nil
+	return normal(machine{doc.OS, doc.Architecture, doc.Variant}), nil
 }
 
 func digestOf(content []byte) string {

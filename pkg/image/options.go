@@ -36,8 +36,8 @@ type Options struct {
 	Log logrus.FieldLogger // told of retries; default nothing
 }
 
-// withDefaults fills in the zero values and checks the rest, all errors at once.
-func (o Options) withDefaults() (Options, error) {
+// fill fills in the zero values and checks the rest, all errors at once.
+func (o *Options) fill() error {
 	var errs []error
 	duration := func(name string, value *time.Duration, byDefault time.Duration) {
 		if *value < 0 {
@@ -70,9 +70,9 @@ func (o Options) withDefaults() (Options, error) {
 	o.Attempts = int(attempts)
 	o.fillParts()
 	if err := errors.Join(errs...); err != nil {
-		return Options{}, fmt.Errorf("image options: %w", err)
+		return fmt.Errorf("image options: %w", err)
 	}
-	return o, nil
+	return nil
 }
 
 func (o *Options) fillParts() {

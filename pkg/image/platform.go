@@ -14,60 +14,61 @@ const defaultPlatform = "linux/amd64"
 // (https://docs.docker.com/build/metadata/attestations/attestation-storage/).
 const attestationType = "vnd.docker.reference.type"
 
+// machine is a platform in the words that indexes use.
+type machine struct{ os, arch, variant string }
+
+// String writes os/arch[/variant].
+func (m machine) String() string {
+	text := m.os + "/" + m.arch
+	if m.variant != "" {
+		text += "/" + m.variant
+	}
+	return text
+}
+
 // parsePlatform reads os/arch[/variant] and gives it in the words that indexes use.
-func parsePlatform(text string) (v1.Platform, error) {
+func parsePlatform(text string) (machine, error) {
 	if text == "" {
 		text = defaultPlatform
 	}
 	parts := strings.Split(text, "/")
 	if len(parts) < 2 || len(parts) > 3 || slices.Contains(parts, "") {
-		return v1.Platform{}, fmt.Errorf("platform %q is not os/arch[/variant]", redact(text))
+		return machine{}, fmt.Errorf("platform %q is not os/arch[/variant]", redact(text))
 	}
-	p := v1.Platform{OS: parts[0], Architecture: parts[1]}
-	if len(parts) == 3 {
-		p.Variant = parts[2]
-	}
-	return normal(p), nil
+	parts = append(parts, "")
+	return normal(machine{parts[0], parts[1], parts[2]}), nil
 }
 
 // normal replaces other spellings of architectures and makes default variants empty (amd64/v1, arm64/v8) or explicit (arm is
 // arm/v7), as containerd does.
-func normal(p v1.Platform) v1.Platform {
-	p.OS, p.Architecture, p.Variant = strings.ToLower(p.OS), strings.ToLower(p.Architecture), strings.ToLower(p.Variant)
-	switch p.Architecture {
+func normal(m machine) machine {
+	m.os, m.arch, m.variant = strings.ToLower(m.os), strings.ToLower(m.arch), strings.ToLower(m.variant)
+	switch m.arch {
 	case "x86_64", "x86-64":
-		p.Architecture = "amd64"
+		m.arch = "amd64"
 	case "aarch64":
-		p.Architecture = "arm64"
+		m.arch = "arm64"
 	case "i386":
-		p.Architecture = "386"
+		m.arch = "386"
 	case "armhf":
-		p.Architecture, p.Variant = "arm", "v7"
+		m.arch, m.variant = "arm", "v7"
 	case "armel":
-		p.Architecture, p.Variant = "arm", "v6"
+		m.arch, m.variant = "arm", "v6"
 	}
-	if p.Variant != "" && !strings.HasPrefix(p.Variant, "v") {
-		p.Variant = "v" + p.Variant
+	if m.variant != "" && !strings.HasPrefix(m.variant, "v") {
+		m.variant = "v" + m.variant
 	}
 	switch {
-	case p.Architecture == "amd64" && p.Variant == "v1", p.Architecture == "arm64" && p.Variant == "v8":
-		p.Variant = ""
-	case p.Architecture == "arm" && p.Variant == "":
-		p.Variant = "v7"
+	case m.arch == "amd64" && m.variant == "v1", m.arch == "arm64" && m.variant == "v8":
+		m.variant = ""
+	case m.arch == "arm" && m.variant == "":
+		m.variant = "v7"
 	}
-	return p
-}
-
-func platformText(p v1.Platform) string {
-	text := p.OS + "/" + p.Architecture
-	if p.Variant != "" {
-		text += "/" + p.Variant
-	}
-	return text
+	return m
 }
 
 // isAttestation tells whether a manifest of an index is no image for any machine.
-func isAttestation(d v1.Descriptor) bool {
+func isAttestation(d *v1.Descriptor) bool {
 	if d.Annotations[attestationType] != "" {
 		return true
 	}
@@ -77,19 +78,20 @@ func isAttestation(d v1.Descriptor) bool {
 // choose finds the manifest of an index that a node of the wanted platform would run: the same variant, else the highest lower one, else
 // the first of that architecture, because a node may be newer than the name of its platform says. Without a match it gives
 // the platforms that there are.
-func choose(manifests []v1.Descriptor, want v1.Platform) (chosen *v1.Descriptor, have []string) {
+func choose(manifests []v1.Descriptor, want machine) (chosen *v1.Descriptor, have []string) {
 	rank := 0
-	for i, d := range manifests {
+	for i := range manifests {
+		d := &manifests[i]
 		if isAttestation(d) || d.Platform == nil {
 			continue
 		}
-		got := normal(*d.Platform)
-		have = append(have, platformText(got))
-		if got.OS != want.OS || got.Architecture != want.Architecture {
+		got := normal(machine{d.Platform.OS, d.Platform.Architecture, d.Platform.Variant})
+		have = append(have, got.String())
+		if got.os != want.os || got.arch != want.arch {
 			continue
 		}
-		if r := variantRank(got.Variant, want.Variant); r > rank {
-			rank, chosen = r, &manifests[i]
+		if r := variantRank(got.variant, want.variant); r > rank {
+			rank, chosen = r, d
 		}
 	}
 	slices.Sort(have)

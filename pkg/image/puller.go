@@ -46,9 +46,8 @@ type target struct {
 func (t target) host() string { return t.repo.RegistryStr() }
 
 // NewPuller makes a Puller; it opens no connection.
-func NewPuller(opts Options) (*Puller, error) {
-	opts, err := opts.withDefaults()
-	if err != nil {
+func NewPuller(opts Options) (*Puller, error) { //nolint:gocritic // hugeParam: called once; a value is the caller's to change afterwards
+	if err := opts.fill(); err != nil {
 		return nil, err
 	}
 	plain := map[string]bool{}

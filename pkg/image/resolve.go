@@ -105,11 +105,11 @@ func (p *Puller) headDigest(ctx context.Context, t target, tag string) (digest s
 }
 
 // load gives the image that a digest means for a platform.
-func (p *Puller) load(ctx context.Context, t target, digest string, want v1.Platform) (*Image, error) {
+func (p *Puller) load(ctx context.Context, t target, digest string, want machine) (*Image, error) {
 	if !strings.HasPrefix(digest, "sha256:") {
 		return nil, t.fault(KindBadReference, "digest %s is not of sha256", redact(digest))
 	}
-	key := fmt.Sprintf("%s@%s %s", t.repo.Name(), digest, platformText(want))
+	key := fmt.Sprintf("%s@%s %s", t.repo.Name(), digest, want)
 	if img, ok := p.images.get(key); ok {
 		return img, nil
 	}
@@ -132,7 +132,7 @@ func (p *Puller) load(ctx context.Context, t target, digest string, want v1.Plat
 }
 
 // fetchImage goes from a digest through indexes to a manifest and its configuration.
-func (p *Puller) fetchImage(ctx context.Context, t target, digest string, want v1.Platform) (*Image, error) {
+func (p *Puller) fetchImage(ctx context.Context, t target, digest string, want machine) (*Image, error) {
 	first := digest
 	for range maxIndexDepth + 1 {
 		m, err := p.manifest(ctx, t, digest)
@@ -168,11 +168,11 @@ func (p *Puller) describeImage(ctx context.Context, t target, m *manifest) (*Ima
 	if err != nil {
 		return nil, err
 	}
-	return &Image{Reference: t.reference, Digest: m.digest, Platform: platformText(platform), Layers: layers}, nil
+	return &Image{Reference: t.reference, Digest: m.digest, Platform: platform.String(), Layers: layers}, nil
 }
 
 // pick chooses the manifest of an index. Entries that do not state their platform are looked into, a few of them.
-func (p *Puller) pick(ctx context.Context, t target, m *manifest, want v1.Platform) (string, error) {
+func (p *Puller) pick(ctx context.Context, t target, m *manifest, want machine) (string, error) {
 	var index v1.IndexManifest
 	if err := json.Unmarshal(m.raw, &index); err != nil {
 		return "", t.fault(KindNotAnImage, "index %s cannot be read: %s", m.digest, redact(err.Error()))
@@ -183,7 +183,8 @@ func (p *Puller) pick(ctx context.Context, t target, m *manifest, want v1.Platfo
 	}
 	const maxLooks = 8
 	looks := 0
-	for _, d := range index.Manifests {
+	for i := range index.Manifests {
+		d := &index.Manifests[i]
 		if d.Platform != nil || isAttestation(d) || looks == maxLooks {
 			continue
 		}
@@ -192,31 +193,31 @@ func (p *Puller) pick(ctx context.Context, t target, m *manifest, want v1.Platfo
 		if err != nil {
 			return "", err
 		}
-		if got.OS == want.OS && got.Architecture == want.Architecture {
+		if got.os == want.os && got.arch == want.arch {
 			return d.Digest.String(), nil
 		}
-		have = append(have, platformText(got))
+		have = append(have, got.String())
 	}
-	e := t.fault(KindNoPlatform, "its index has no manifest for %s, only for %s", platformText(want), strings.Join(have, ", "))
+	e := t.fault(KindNoPlatform, "its index has no manifest for %s, only for %s", want, strings.Join(have, ", "))
 	if len(have) == 0 {
-		e = t.fault(KindNoPlatform, "its index has no manifest for %s nor for any other platform", platformText(want))
+		e = t.fault(KindNoPlatform, "its index has no manifest for %s nor for any other platform", want)
 	}
 	e.Platforms = have
 	return "", e
 }
 
 // lookInto reads the platform of a manifest that is not an index itself.
-func (p *Puller) lookInto(ctx context.Context, t target, digest string) (v1.Platform, error) {
+func (p *Puller) lookInto(ctx context.Context, t target, digest string) (machine, error) {
 	m, err := p.manifest(ctx, t, digest)
 	if err != nil {
-		return v1.Platform{}, err
+		return machine{}, err
 	}
 	if !m.mediaType.IsImage() {
-		return v1.Platform{}, nil
+		return machine{}, nil
 	}
 	_, config, err := t.parseImage(m, p.opts.MaxLayerBytes, p.opts.MaxImageBytes)
 	if err != nil {
-		return v1.Platform{}, err
+		return machine{}, err
 	}
 	return p.platform(ctx, t, config)
 }

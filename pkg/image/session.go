@@ -21,8 +21,8 @@ type session struct {
 // session gives a client that is logged in for the repository, and whether that login is new.
 func (p *Puller) session(ctx context.Context, t target) (s *session, fresh bool, err error) {
 	key := t.repo.Name()
-	if s, ok := p.sessions.get(key); ok && p.opts.Now().Sub(s.since) < sessionLife {
-		return s, false, nil
+	if known, ok := p.sessions.get(key); ok && p.opts.Now().Sub(known.since) < sessionLife {
+		return known, false, nil
 	}
 	credentials, err := authn.Resolve(ctx, p.opts.Keychain, t.repo)
 	if err != nil {

@@ -71,7 +71,7 @@ func (g *guard) RoundTrip(in *http.Request) (*http.Response, error) {
 	req.Header.Set("User-Agent", g.userAgent)
 	late := &slow{fmt.Sprintf("no answer within %s", g.headerTimeout)}
 	timer := time.AfterFunc(g.headerTimeout, func() { cancel(late) })
-	resp, err := g.inner.RoundTrip(req) //nolint:bodyclose // the caller closes the body that wraps it
+	resp, err := g.inner.RoundTrip(req)
 	timer.Stop()
 	if err != nil {
 		defer cancel(nil)

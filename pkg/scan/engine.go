@@ -8,7 +8,7 @@ import (
 )
 
 // Engine is the Scanner that works: it resolves, looks up what is known, reads and matches what is not. It is safe for
-// concurrent use. Close ends it.
+// concurrent use. Wait ends it.
 type Engine struct {
 	images   Images
 	feeds    feeds
@@ -20,9 +20,8 @@ type Engine struct {
 }
 
 // NewEngine makes an Engine; it starts nothing.
-func NewEngine(opts Options) (*Engine, error) {
-	opts, err := opts.withDefaults()
-	if err != nil {
+func NewEngine(opts Options) (*Engine, error) { //nolint:gocritic // hugeParam: called once; a value is the caller's to change afterwards
+	if err := opts.fill(); err != nil {
 		return nil, err
 	}
 	kept := &keeper{metrics: opts.Metrics, log: opts.Log}
@@ -104,7 +103,7 @@ func (e *Engine) report(ctx context.Context, img *image.Image, status *status) (
 	if err != nil {
 		return nil, nil, err
 	}
-	matches, feed, err := e.feeds.match(ctx, contents.Inventory)
+	matches, feed, err := e.feeds.match(ctx, contents)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -73,7 +73,7 @@ func pullRemedy(e *image.Error) string {
 	case image.KindBadReference:
 		return "correct the image's name: registry/repository:tag or registry/repository@sha256:…"
 	case image.KindUnauthorized:
-		return fmt.Sprintf("check the name, the pod's imagePullSecrets and the server's credentials for registry %s", e.Host)
+		return "check the name, the pod's imagePullSecrets and the server's credentials for registry " + e.Host
 	case image.KindNotFound:
 		return "check the image's name and tag, and whether it was pushed"
 	case image.KindRateLimited:
@@ -97,7 +97,7 @@ func pullRemedy(e *image.Error) string {
 		if e.Setting == "" {
 			return "build the image with a smaller compression window"
 		}
-		return fmt.Sprintf("make the image smaller, or raise the server's setting %s", strings.ToLower(e.Setting[:1])+e.Setting[1:])
+		return "make the image smaller, or raise the server's setting " + strings.ToLower(e.Setting[:1]) + e.Setting[1:]
 	case image.KindInternal:
 		return "look into the server's log for this image and report the fault"
 	default:

@@ -24,8 +24,6 @@ func TestFaults(t *testing.T) {
 	}
 	healthy := func(*bench) {}
 	text := func(body string) v1.Image { return imagetest.Image(imagetest.Layer(imagetest.Text("a", body))) }
-	layers := func(req string) bool { return strings.Contains(req, "/blobs/") }
-	_ = layers
 	for name, c := range map[string]struct {
 		image  v1.Image
 		fault  func(*bench)
@@ -54,7 +52,7 @@ func TestFaults(t *testing.T) {
 			"check that registry REG runs and that the server can reach it, then retry",
 		},
 		"cut layer": {
-			text("1"), inject(imagetest.Blob, nil), scan.KindUnreachable,
+			text("1"), inject(imagetest.Path(firstLayer(t, text("1"))), imagetest.CutAfter(10)), scan.KindUnreachable,
 			"layer LAYER broke off after 30 of SIZE bytes: registry REG does not answer: unexpected EOF",
 			"check that registry REG runs and that the server can reach it, then retry",
 		},
@@ -90,21 +88,14 @@ func TestFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			digest, err := list[0].Digest()
-			if err != nil {
-				t.Fatal(err)
-			}
+			digest := firstLayer(t, c.image)
 			size, err := list[0].Size()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if name == "cut layer" {
-				b.reg.Inject(imagetest.Path(digest.String()), imagetest.Always, imagetest.CutAfter(10))
-			} else {
-				c.fault(b)
-			}
+			c.fault(b)
 			_, err = b.Scan(t.Context(), scan.Request{Reference: ref})
-			words := strings.NewReplacer("REG", b.reg.Host(), "LAYER", digest.String(), "SIZE", itoa(size))
+			words := strings.NewReplacer("REG", b.reg.Host(), "LAYER", digest, "SIZE", itoa(size))
 			if c.text == "" {
 				c.text = strings.TrimPrefix(err.Error(), "image "+ref+": corrupt: ") // the words are inventory's
 				if !strings.Contains(c.text, "var/lib/dpkg/status") {
@@ -122,6 +113,16 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// firstLayer is the digest of an image's lowest layer.
+func firstLayer(t *testing.T, img v1.Image) string {
+	t.Helper()
+	manifest, err := img.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return manifest.Layers[0].Digest.String()
 }
 
 func TestBadNamesAndPlatforms(t *testing.T) {
@@ -180,15 +181,7 @@ func TestPanicsAreCaught(t *testing.T) {
 	img := imagetest.Image(imagetest.Layer(imagetest.Text("a", "b")))
 	ref := b.reg.MustPush(t.Context(), "app:1", img)
 	_, err := b.Scan(t.Context(), scan.Request{Reference: ref})
-	layers, layersErr := img.Layers()
-	if layersErr != nil {
-		t.Fatal(layersErr)
-	}
-	digest, digestErr := layers[0].Digest()
-	if digestErr != nil {
-		t.Fatal(digestErr)
-	}
-	wantError(t, err, scan.KindInternal, "image "+ref+": internal: reading layer "+digest.String()+" panicked: index out of range",
+	wantError(t, err, scan.KindInternal, "image "+ref+": internal: reading layer "+firstLayer(t, img)+" panicked: index out of range",
 		"look into the server's log for this image and report the fault")
 	panicking = false
 	b.report(t, ref) // errors are not kept
@@ -197,19 +190,10 @@ func TestPanicsAreCaught(t *testing.T) {
 func TestScanHasItsOwnTimeLimit(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(o *scan.Options) { o.Timeout = 50 * time.Millisecond })
-	ref := b.reg.MustPush(t.Context(), "app:1", imagetest.Image(imagetest.Layer(imagetest.Text("a", "b"))))
-	b.puller = nil
 	img := imagetest.Image(imagetest.Layer(imagetest.Text("a", "b")))
-	layers, err := img.Layers()
-	if err != nil {
-		t.Fatal(err)
-	}
-	digest, err := layers[0].Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.reg.Inject(imagetest.Path(digest.String()), imagetest.Always, b.reg.Hang())
-	_, err = b.Scan(t.Context(), scan.Request{Reference: ref})
+	ref := b.reg.MustPush(t.Context(), "app:1", img)
+	b.reg.Inject(imagetest.Path(firstLayer(t, img)), imagetest.Always, b.reg.Hang())
+	_, err := b.Scan(t.Context(), scan.Request{Reference: ref})
 	wantError(t, err, scan.KindUnreachable, "image "+ref+": unreachable: the time for a scan is over after 50ms: 0.0 of 0.0 MB are read",
 		"check how fast the registry delivers, or raise the server's setting scanTimeout")
 }
@@ -221,13 +205,10 @@ func TestQueue(t *testing.T) {
 	for i := range refs {
 		refs[i] = b.reg.MustPush(t.Context(), "app:"+itoa(int64(i)), imagetest.Image(imagetest.Layer(imagetest.Text("a", itoa(int64(i))))))
 	}
-	config := func(ref string) { // resolve now, while blobs are served
+	for _, ref := range refs { // resolved now, while blobs are served
 		if _, err := b.puller.Resolve(t.Context(), ref, ""); err != nil {
 			t.Fatal(err)
 		}
-	}
-	for _, ref := range refs {
-		config(ref)
 	}
 	open := make(chan struct{})
 	b.reg.Inject(imagetest.Blob, imagetest.Always, b.reg.Gate(open))
@@ -293,28 +274,19 @@ func TestNoGoroutineIsLeft(t *testing.T) { //nolint:paralleltest // see above
 	eventually(t, "as many goroutines as before", func() bool { return runtime.NumGoroutine() <= before })
 }
 
-var _ scan.LayerStore = layerStore{}
-
 // TestLayerOfAnotherVersionIsReadAnew stores a layer that this version cannot decode.
 func TestLayerOfAnotherVersionIsReadAnew(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	img := imagetest.Image(imagetest.Layer(imagetest.Text("a", "b")))
 	ref := b.reg.MustPush(t.Context(), "app:1", img)
-	layers, err := img.Layers()
-	if err != nil {
-		t.Fatal(err)
-	}
-	digest, err := layers[0].Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.stores.data["layer "+digest.String()] = []byte(`{"format": 0}`)
+	digest := firstLayer(t, img)
+	b.stores.data["layer "+digest] = []byte(`{"format": 0}`)
 	b.report(t, ref)
 	if b.metrics.get("failed get layer") != 0 || b.metrics.get("layer") != 1 {
 		t.Errorf("counts %v", b.metrics.counts)
 	}
-	if _, err := get[inventory.Layer](t.Context(), b.stores, "layer "+digest.String()); err != nil {
+	if _, err := get[inventory.Layer](t.Context(), b.stores, "layer "+digest); err != nil {
 		t.Errorf("it was not replaced: %v", err)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/runecast/runecast/pkg/advisory"
-	"github.com/runecast/runecast/pkg/inventory"
 )
 
 // feeds uses the index of the moment and gives it back.
@@ -45,10 +44,10 @@ func (f feeds) describe() (feed Feed, err error) {
 }
 
 // match looks the packages up in the newest feed.
-func (f feeds) match(ctx context.Context, inv inventory.Inventory) (matches advisory.Matches, feed Feed, err error) {
+func (f feeds) match(ctx context.Context, c *Contents) (matches advisory.Matches, feed Feed, err error) {
 	err = f.use(func(ix *advisory.Index) error {
 		feed = feedOf(ix)
-		matches, err = ix.Match(ctx, inv)
+		matches, err = ix.Match(ctx, c.Inventory)
 		if err != nil && ctx.Err() == nil {
 			return errors.Join(errFeedDamaged, fmt.Errorf("match against feed %s: %w", feed.Revision, err))
 		}

@@ -60,8 +60,8 @@ func (f *flights) do(ctx context.Context, digest string, scan scanFunc) (r *Repo
 func (f *flights) join(ctx context.Context, digest string, scan scanFunc) (current *flight, shared bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if current, ok := f.running[digest]; ok {
-		return current, true, nil
+	if running, ok := f.running[digest]; ok {
+		return running, true, nil
 	}
 	if f.closed {
 		return nil, false, errClosed

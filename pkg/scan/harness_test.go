@@ -151,6 +151,16 @@ func opensslFeed(mark string) []advisory.Entry {
 
 func newFeed(tb testing.TB, entries []advisory.Entry) *advisory.Index {
 	tb.Helper()
+	ix, err := advisory.Open(feedFile(tb, entries))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = ix.Close() })
+	return ix
+}
+
+func feedFile(tb testing.TB, entries []advisory.Entry) string {
+	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "feed.index")
 	_, err := advisory.Write(tb.Context(), path, advisory.Contents{
 		Info: advisory.Info{Date: time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)},
@@ -166,12 +176,7 @@ func newFeed(tb testing.TB, entries []advisory.Entry) *advisory.Index {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	ix, err := advisory.Open(path)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = ix.Close() })
-	return ix
+	return path
 }
 
 // stores keeps everything as JSON, as databases do, and fails on demand.

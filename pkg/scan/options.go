@@ -48,8 +48,8 @@ type Options struct {
 	Now      func() time.Time   // default time.Now
 }
 
-// withDefaults fills in the zero values and checks the rest, all errors at once.
-func (o Options) withDefaults() (Options, error) {
+// fill fills in the zero values and checks the rest, all errors at once.
+func (o *Options) fill() error {
 	var errs []error
 	if o.Images == nil {
 		errs = append(errs, errors.New("there is no Images"))
@@ -58,7 +58,7 @@ func (o Options) withDefaults() (Options, error) {
 		errs = append(errs, errors.New("there is no Feeds"))
 	}
 	if o.Timeout < 0 {
-		errs = append(errs, fmt.Errorf("Timeout is %s, less than zero", o.Timeout))
+		errs = append(errs, fmt.Errorf("%s is %s, less than zero", "Timeout", o.Timeout))
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Minute
@@ -91,7 +91,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Log = quiet
 	}
 	if err := errors.Join(errs...); err != nil {
-		return Options{}, fmt.Errorf("scan options: %w", err)
+		return fmt.Errorf("scan options: %w", err)
 	}
-	return o, nil
+	return nil
 }

@@ -3,12 +3,12 @@ package imagetest
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -130,6 +130,7 @@ func (b *blob) MediaType() (types.MediaType, error) { return b.mediaType, nil }
 func (b *blob) Compressed() (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(b.stored)), nil
 }
+
 func (b *blob) Uncompressed() (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(b.plain)), nil
 }
