@@ -47,6 +47,7 @@ func (c *compiler) compile() *compiled {
 		out.needsScan = out.needsScan || rule.perFinding()
 		out.rules = append(out.rules, rule)
 	}
+	out.lists = listsOf(p.Rules)
 	for i, text := range p.ExemptImages {
 		pattern, err := parseImagePattern(text)
 		if c.check(fmt.Sprintf("exemptImages[%d]", i), err) {
@@ -64,6 +65,22 @@ func (c *compiler) compile() *compiled {
 	}
 	out.revision = c.revision()
 	return out
+}
+
+// listsOf tells which lists rules ask about. An expression asks about a list whose fields it names.
+func listsOf(rules []Rule) []string {
+	var lists []string
+	for i := range rules {
+		r := &rules[i]
+		if r.KEV != nil || strings.Contains(r.CEL, ".kev") || strings.Contains(r.CEL, ".ransomware") {
+			lists = append(lists, ListKEV)
+		}
+		if r.EPSS != nil || strings.Contains(r.CEL, ".epss") {
+			lists = append(lists, ListEPSS)
+		}
+	}
+	slices.Sort(lists)
+	return slices.Compact(lists)
 }
 
 // identity checks id, name, mode and switches.

@@ -17,6 +17,12 @@ const (
 	OutcomeNoFeed      Outcome = "noFeed"      // no vulnerability data at all: onNoFeed
 )
 
+// The lists beside advisories that rules ask about, in the names of a feed's sources.
+const (
+	ListKEV  = "kev"
+	ListEPSS = "epss"
+)
+
 // Subject is one image as a policy judges it.
 type Subject struct {
 	Reference string               // as the workload names it
@@ -28,4 +34,5 @@ type Subject struct {
 	Findings  []advisory.Finding   //
 	Uncovered []advisory.Uncovered // judged by onNoFeed, as the feed lacks them
 	FeedDate  time.Time            // date of the feed that the findings come from
+	FeedLacks []string             // of the lists that rules ask about, those that the feed was built without: ListKEV, ListEPSS; judged by onNoFeed
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -36,6 +37,7 @@ func (ev *evaluation) unknowns() {
 	switch s.Outcome {
 	case OutcomeScanned:
 		ev.staleFeed()
+		ev.lackingLists()
 	case OutcomePending:
 		ev.unknown(switchPending, orText(s.Cause, "the scan of the image is not done yet"), orText(s.Remedy, "try again in a moment: the scan goes on"))
 	case OutcomeNoFeed:
@@ -72,6 +74,16 @@ func (ev *evaluation) staleFeed() {
 	}
 	if age := ev.now.Sub(date); age > time.Duration(limit) {
 		ev.unknown(switchStaleFeed, fmt.Sprintf("the vulnerability data is of %s, %s old; the policy allows %s", date.UTC().Format(time.DateOnly), Duration(age.Truncate(time.Hour)), limit), remedy)
+	}
+}
+
+// lackingLists says which lists the rules ask about and the feed has not: without them nothing would ever match.
+func (ev *evaluation) lackingLists() {
+	names := map[string]string{ListKEV: "known exploited vulnerabilities", ListEPSS: "exploit prediction scores"}
+	for _, list := range ev.policy.compiled.lists {
+		if slices.Contains(ev.subject.FeedLacks, list) {
+			ev.unknown(switchNoFeed, "the feed was built without the list of "+names[list]+", which the policy asks about", "build it with `runecast feed build --"+list+" …`")
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/runecast/runecast/pkg/advisory"
 )
@@ -61,5 +62,11 @@ var errFeedDamaged = errors.New("the feed cannot be used")
 
 func feedOf(ix *advisory.Index) Feed {
 	info := ix.Info()
-	return Feed{Revision: info.Revision, Date: info.Date}
+	feed := Feed{Revision: info.Revision, Date: info.Date}
+	for _, list := range []string{"epss", "kev"} {
+		if !slices.ContainsFunc(info.Sources, func(s advisory.Source) bool { return s.Name == list }) {
+			feed.Lacks = append(feed.Lacks, list)
+		}
+	}
+	return feed
 }

@@ -18,6 +18,7 @@ type Request struct {
 type Feed struct {
 	Revision string    `json:"revision"`
 	Date     time.Time `json:"date"`
+	Lacks    []string  `json:"lacks,omitempty"` // of the sources kev and epss those that the feed was built without
 }
 
 // Report is what is known of one image at one feed revision. Reports are shared between reviews: never change one.

@@ -102,7 +102,7 @@ func explain(err error) error {
 func subject(r *scan.Report) policy.Subject {
 	return policy.Subject{
 		Reference: r.Image, Digest: r.Digest, Platform: r.Platform, Outcome: policy.OutcomeScanned,
-		Findings: r.Findings, Uncovered: r.Uncovered, FeedDate: r.Feed.Date,
+		Findings: r.Findings, Uncovered: r.Uncovered, FeedDate: r.Feed.Date, FeedLacks: r.Feed.Lacks,
 	}
 }
 
