@@ -28,7 +28,7 @@ func newAPK() (apkExtractor, error) {
 }
 
 func (a apkExtractor) extract(ctx context.Context, c candidate) (contents, error) {
-	db := apkRecords{lines: newLineReader(c.r)}
+	db := apkRecords{lines: newLineReader(c.r, c.size)}
 	if err := db.read(ctx); err != nil {
 		return contents{}, err
 	}

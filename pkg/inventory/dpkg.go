@@ -30,7 +30,7 @@ func newDpkg() (dpkgExtractor, error) {
 
 func (d dpkgExtractor) extract(ctx context.Context, c candidate) (contents, error) {
 	whole := classify(c.path) == kindDpkg
-	text, want, err := dpkgParagraphs(ctx, c.r, whole)
+	text, want, err := dpkgParagraphs(ctx, newLineReader(c.r, c.size), whole)
 	if err != nil {
 		return contents{}, err
 	}
@@ -97,8 +97,7 @@ type paragraph struct {
 
 // dpkgParagraphs checks a database and gives a reduced one, with the number of packages in it. whole means the database
 // proper, where each package must have a status and the last line must be complete.
-func dpkgParagraphs(ctx context.Context, r io.Reader, whole bool) (text string, packages int, err error) {
-	lines := newLineReader(r)
+func dpkgParagraphs(ctx context.Context, lines *lineReader, whole bool) (text string, packages int, err error) {
 	var out strings.Builder
 	var p paragraph
 	flush := func() error {

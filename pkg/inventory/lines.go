@@ -18,8 +18,9 @@ type lineReader struct {
 
 const maxLine = 64 << 10
 
-func newLineReader(r io.Reader) *lineReader {
-	return &lineReader{buf: bufio.NewReaderSize(r, maxLine), ended: true}
+// newLineReader reads the lines of a file of a size. A layer has hundreds of small lists, so the buffer fits the file.
+func newLineReader(r io.Reader, size int64) *lineReader {
+	return &lineReader{buf: bufio.NewReaderSize(r, int(min(size+1, maxLine))), ended: true}
 }
 
 // next gives the next line without its end; it is valid until the next call. The end of the text is io.EOF.

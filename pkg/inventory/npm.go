@@ -19,11 +19,30 @@ type npmExtractor struct{ library }
 // manifest is what the library needs to decide. Everything else in a package.json is left out, since the library refuses
 // the whole file over a field of an unusual form, such as a list of dependencies, that npm itself overlooks.
 type manifest struct {
-	Name        json.RawMessage `json:"name,omitempty"`
-	Version     json.RawMessage `json:"version,omitempty"`
-	Engines     json.RawMessage `json:"engines,omitempty"`
-	Contributes json.RawMessage `json:"contributes,omitempty"`
-	Unity       json.RawMessage `json:"unity,omitempty"`
+	Name        json.RawMessage `json:"name"`
+	Version     json.RawMessage `json:"version"`
+	Engines     json.RawMessage `json:"engines"`
+	Contributes json.RawMessage `json:"contributes"`
+	Unity       json.RawMessage `json:"unity"`
+}
+
+// text writes the manifest. The values are valid JSON already.
+func (m *manifest) text() string {
+	out, sep := make([]byte, 0, 256), byte('{')
+	for _, field := range []struct {
+		key   string
+		value json.RawMessage
+	}{{"name", m.Name}, {"version", m.Version}, {"engines", m.Engines}, {"contributes", m.Contributes}, {"unity", m.Unity}} {
+		if field.value != nil {
+			out = append(append(out, sep, '"'), field.key...)
+			out = append(append(out, '"', ':'), field.value...)
+			sep = ','
+		}
+	}
+	if sep == '{' {
+		out = append(out, sep)
+	}
+	return string(append(out, '}'))
 }
 
 func newNPM() (npmExtractor, error) {
@@ -38,18 +57,15 @@ func (n npmExtractor) extract(ctx context.Context, c candidate) (contents, error
 	if c.size > maxManifest {
 		return contents{}, fmt.Errorf("it is larger than %d bytes", maxManifest)
 	}
-	text, err := io.ReadAll(c.r)
-	if err != nil {
+	text := make([]byte, c.size)
+	if _, err := io.ReadFull(c.r, text); err != nil {
 		return contents{}, fmt.Errorf("read: %w", err)
 	}
 	var m manifest
 	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), &m); err != nil {
 		return contents{}, fmt.Errorf("it is no package.json: %w", err)
 	}
-	if text, err = json.Marshal(m); err != nil {
-		return contents{}, fmt.Errorf("it is no package.json: %w", err)
-	}
-	pkgs, err := n.run(ctx, c.path, string(text))
+	pkgs, err := n.run(ctx, c.path, m.text())
 	if err != nil {
 		return contents{}, err
 	}

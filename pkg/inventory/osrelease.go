@@ -13,7 +13,7 @@ type osReleaseExtractor struct{}
 
 func (osReleaseExtractor) extract(_ context.Context, c candidate) (contents, error) {
 	os := &OS{}
-	lines := newLineReader(io.LimitReader(c.r, maxOSRelease))
+	lines := newLineReader(io.LimitReader(c.r, maxOSRelease), c.size)
 	for {
 		line, err := lines.next()
 		if errors.Is(err, io.EOF) {

@@ -25,7 +25,7 @@ func (listExtractor) extract(ctx context.Context, c candidate) (contents, error)
 		}
 		last = next
 	}
-	err := eachLine(ctx, c.r, func(line []byte) { note(cleanPath(string(line))) }, &hashes)
+	err := eachLine(ctx, newLineReader(c.r, c.size), func(line []byte) { note(cleanPath(string(line))) }, &hashes)
 	note("")
 	return contents{Owned: newPathSet(hashes)}, err
 }
@@ -35,7 +35,7 @@ type sumsExtractor struct{}
 
 func (sumsExtractor) extract(ctx context.Context, c candidate) (contents, error) {
 	var hashes []uint64
-	err := eachLine(ctx, c.r, func(line []byte) {
+	err := eachLine(ctx, newLineReader(c.r, c.size), func(line []byte) {
 		_, name, ok := bytes.Cut(line, []byte(" "))
 		if p := cleanPath(strings.TrimSpace(string(name))); ok && mayOwn(p) {
 			hashes = append(hashes, hashPath(p))
@@ -44,8 +44,8 @@ func (sumsExtractor) extract(ctx context.Context, c candidate) (contents, error)
 	return contents{Owned: newPathSet(hashes)}, err
 }
 
-func eachLine(ctx context.Context, r io.Reader, do func([]byte), hashes *[]uint64) error {
-	for lines := newLineReader(r); ; {
+func eachLine(ctx context.Context, lines *lineReader, do func([]byte), hashes *[]uint64) error {
+	for {
 		line, err := lines.next()
 		if errors.Is(err, io.EOF) {
 			return nil

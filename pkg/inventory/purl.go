@@ -28,6 +28,8 @@ func (p Package) PURL() string {
 		namespace, name = splitLast(name)
 	case TypeNPM:
 		namespace, name = splitLast(name)
+	case TypePyPI:
+		name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	}
 	u := packageurl.NewPackageURL(p.Type, namespace, name, version, qualifiers, "")
 	return u.ToString()

@@ -51,6 +51,7 @@ func (s *scanner) pass(ctx context.Context, open func(context.Context) (io.ReadC
 	from := newStream(ctx, rc, s.opts.MaxBytes)
 	archive := tar.NewReader(from)
 	var logical int64 // a sparse file is larger than what the stream has of it
+	var e entry       // one for all, since there may be a million
 	for number := 0; ; number++ {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) && from.err == nil {
@@ -63,7 +64,7 @@ func (s *scanner) pass(ctx context.Context, open func(context.Context) (io.ReadC
 		if logical += header.Size; number >= s.opts.MaxFiles || logical > s.opts.MaxBytes || logical < 0 {
 			return s.over(number)
 		}
-		e := entry{header: header, path: cleanPath(header.Name), number: number, r: entryReader{from: archive}}
+		e = entry{header: header, path: cleanPath(header.Name), number: number, r: entryReader{from: archive}}
 		if e.path == "" || header.Typeflag == tar.TypeXGlobalHeader {
 			continue
 		}

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,14 +15,20 @@ type stream struct {
 	alive func() error // the context's error; a closure, since a context does not belong in a struct
 	left  int64
 	max   int64
-	zeros int   // bytes of zero that were read last, no more than tarBlock counted
+	zeros int   // bytes of zero that were read last in blocks, no more than tarBlock counted
 	err   error // the first error that is not the end
 }
 
 const tarBlock = 512
 
 func newStream(ctx context.Context, from io.Reader, limit int64) *stream {
-	return &stream{from: from, alive: func() error { return context.Cause(ctx) }, left: limit, max: limit}
+	alive := func() error {
+		if ctx.Err() == nil {
+			return nil
+		}
+		return context.Cause(ctx)
+	}
+	return &stream{from: from, alive: alive, left: limit, max: limit}
 }
 
 func (s *stream) Read(p []byte) (int, error) {
@@ -57,16 +64,12 @@ func (s *stream) explain(p string, err error) error {
 	return &Error{Kind: KindCorrupt, Path: p, Err: fmt.Errorf("the tar stream cannot be read: %w", err)}
 }
 
+// countZeros watches for the archive's end marker, which the tar package asks for like a header: a block and no more.
 func (s *stream) countZeros(p []byte) {
-	for i := len(p) - 1; i >= 0; i-- {
-		if p[i] != 0 {
-			s.zeros = len(p) - 1 - i
-			return
-		}
-		if len(p)-i == tarBlock {
-			s.zeros = tarBlock
-			return
-		}
+	var zero [tarBlock]byte
+	if len(p) > tarBlock || !bytes.Equal(p, zero[:len(p)]) {
+		s.zeros = 0
+		return
 	}
 	s.zeros = min(s.zeros+len(p), tarBlock)
 }

@@ -1,0 +1,171 @@
+package inventory_test
+
+import (
+	"bytes"
+	"log"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/runecast/runecast/pkg/inventory"
+)
+
+func TestNPM(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		item    item
+		want    string
+		warning string
+	}{
+		"module":             {text("app/node_modules/left-pad/package.json", packageJSON("left-pad", "1.3.0")), "left-pad 1.3.0", ""},
+		"scoped":             {text("node_modules/@babel/core/package.json", packageJSON("@babel/core", "7.0.0")), "@babel/core 7.0.0", ""},
+		"byte order mark":    {text("node_modules/a/package.json", "\xef\xbb\xbf"+packageJSON("a", "1.0.0")), "a 1.0.0", ""},
+		"odd dependencies":   {text("node_modules/a/package.json", `{"name":"a","version":"1.0.0","dependencies":[],"maintainers":"me","author":7}`), "a 1.0.0", ""},
+		"no version":         {text("node_modules/a/esm/package.json", `{"type":"module"}`), "", ""},
+		"application":        {text("app/package.json", packageJSON("app", "1.0.0")), "", ""},
+		"editor extension":   {text("node_modules/a/package.json", `{"name":"a","version":"1.0.0","engines":{"vscode":"*"}}`), "", ""},
+		"no JSON":            {text("node_modules/a/package.json", `{"name":`), "", "node_modules/a/package.json: it is not read: it is no package.json: unexpected end of JSON input"},
+		"version is a list":  {text("node_modules/a/package.json", `{"name":"a","version":[]}`), "", "node_modules/a/package.json: it is not read: javascript/packagejson: packagejson.parse: failed to parse package.json file: json: cannot unmarshal array into Go struct field packageJSON.version of type string"},
+		"too large":          {text("node_modules/a/package.json", strings.Repeat(" ", 2<<20)), "", "node_modules/a/package.json: it is not read: it is larger than 1048576 bytes"},
+		"link, hard":         {hardlink("node_modules/a/package.json", "gone"), "", "node_modules/a/package.json: it is a hard link to gone, which the layer does not have"},
+		"name not in UTF-8":  {text("node_modules/a\xff/package.json", packageJSON("a", "1.0.0")), "a 1.0.0", ""},
+		"below another name": {text("my_node_modules/a/package.json", packageJSON("a", "1.0.0")), "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wantLanguage(t, tt.item, "npm", tt.want, tt.warning)
+		})
+	}
+}
+
+const wheelMetadata = "Metadata-Version: 2.1\nName: Django\nVersion: 3.2.1\nSummary: A framework\nRequires-Dist: asgiref\n\nName: not this\n"
+
+func TestPython(t *testing.T) {
+	t.Parallel()
+	const site = "usr/local/lib/python3.11/site-packages/"
+	big := zipText(t, "a.py", strings.Repeat("x", 6<<20), "Django-3.2.1.dist-info/METADATA", wheelMetadata)
+	stored := big + strings.Repeat("x", 0)
+	for name, tt := range map[string]struct {
+		item    item
+		want    string
+		warning string
+	}{
+		"wheel":            {text(site+"Django-3.2.1.dist-info/METADATA", wheelMetadata), "Django 3.2.1", ""},
+		"egg directory":    {text(site+"Django-3.2.1-py3.egg/EGG-INFO/PKG-INFO", wheelMetadata), "Django 3.2.1", ""},
+		"egg-info":         {text(site+"Django.egg-info/PKG-INFO", wheelMetadata), "Django 3.2.1", ""},
+		"egg-info file":    {text(site+"Django-3.2.1.egg-info", wheelMetadata), "Django 3.2.1", ""},
+		"long description": {text(site+"Django-3.2.1.dist-info/METADATA", wheelMetadata+strings.Repeat("x", 3<<20)), "Django 3.2.1", ""},
+		"wheel archive":    {text("wheels/Django.whl", zipText(t, "django/a.py", "x", "Django-3.2.1.dist-info/METADATA", wheelMetadata)), "Django 3.2.1", ""},
+		"egg archive":      {text(site+"Django.egg", zipText(t, "EGG-INFO/PKG-INFO", wheelMetadata, "EGG-INFO/top_level.txt", "x")), "Django 3.2.1", ""},
+		"large archive":    {text("wheels/Django.whl", stored), "Django 3.2.1", ""},
+		"no version":       {text(site+"x.dist-info/METADATA", "Name: x\n"), "", site + `x.dist-info/METADATA: it is not read: python/wheelegg: Name or Version is empty (name: "x", version: "")`},
+		"no archive":       {text("a.whl", "junk"), "", "a.whl: it is not read: it is no zip archive: zip: not a valid zip file"},
+		"empty archive":    {text("a.egg", zipText(t, "x", "y")), "", "a.egg: it is not read: it has no metadata of a Python distribution"},
+		"METADATA of else": {text("srv/METADATA", wheelMetadata), "", ""},
+		"egg is directory": {dir(site + "x.egg"), "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wantLanguage(t, tt.item, "pypi", tt.want, tt.warning)
+		})
+	}
+}
+
+// wantLanguage asserts the one package, or none, and the one warning, or none, that a file gives.
+func wantLanguage(t *testing.T, it item, kind, want, warning string) {
+	t.Helper()
+	inv := mustMerge(t, scanItems(t, text("etc/os-release", alpine319), text("lib/apk/db/installed", ""), it))
+	if got := names(inv); got != want {
+		t.Errorf("packages are %q, want %q", got, want)
+	}
+	for _, p := range inv.Packages {
+		if p.Type != kind || !strings.EqualFold(p.Ecosystem, kind) {
+			t.Errorf("package is %+v", p)
+		}
+	}
+	if got := strings.Join(inv.Warnings, "|"); got != warning {
+		t.Errorf("warnings are %q, want %q", got, warning)
+	}
+}
+
+// TestOwned drops the language packages that a distribution's package brought, and only them.
+func TestOwned(t *testing.T) {
+	t.Parallel()
+	program := "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + inline("go1.22.3", "")
+	debian := func(list string, more ...item) []item {
+		return append(append(debianBase(dpkgBash), text("var/lib/dpkg/info/python3-django.list", list)), more...)
+	}
+	const django = "usr/lib/python3/dist-packages/Django-3.2.1.dist-info/METADATA"
+	for name, tt := range map[string]struct {
+		layers [][]item
+		owned  int
+		want   string
+	}{
+		"owned":                         {[][]item{debian("/.\n/usr\n/usr/lib\n/"+django+"\n", text(django, wheelMetadata))}, 1, ""},
+		"not owned":                     {[][]item{debian("/.\n/usr/lib/x\n", text(django, wheelMetadata))}, 0, "Django 3.2.1"},
+		"file brought by another layer": {[][]item{debian("/" + django + "\n"), {text(django, wheelMetadata)}}, 1, ""},
+		"package removed":               {[][]item{debian("/"+django+"\n", text(django, wheelMetadata)), {whiteoutOf("var/lib/dpkg/info", "python3-django.list")}}, 0, "Django 3.2.1"},
+		"list replaced":                 {[][]item{debian("/"+django+"\n", text(django, wheelMetadata)), {text("var/lib/dpkg/info/python3-django.list", "/usr/lib/x.py\n")}}, 0, "Django 3.2.1"},
+		"program, before usr-merge":     {[][]item{debian("/bin/app\n", text("usr/bin/app", program))}, 1, ""},
+		"program, after usr-merge":      {[][]item{debian("/usr/sbin/app\n", text("sbin/app", program))}, 1, ""},
+		"program in another directory":  {[][]item{debian("/bin/app\n", text("usr/local/bin/app", program))}, 0, "stdlib 1.22.3"},
+		"a list of another place":       {[][]item{debian("", text("srv/dpkg/info/x.list", "/"+django+"\n"), text(django, wheelMetadata))}, 0, "Django 3.2.1"},
+		"apk": {[][]item{{
+			text("etc/os-release", alpine319), text("usr/bin/app", program), text("bin/busybox2", program),
+			text("lib/apk/db/installed", "P:app\nV:1\nF:usr/bin\nR:app\nM:0:0:755\nF:usr\nF:\nR:x\n\n"),
+		}}, 1, "stdlib 1.22.3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var layers []*inventory.Layer
+			for _, items := range tt.layers {
+				layers = append(layers, scanItems(t, items...))
+			}
+			inv := mustMerge(t, layers...)
+			var language []string
+			for _, p := range inv.Packages {
+				if p.Type != "deb" && p.Type != "apk" {
+					language = append(language, p.Name+" "+p.Version)
+				}
+			}
+			if got := strings.Join(language, ", "); got != tt.want || inv.Owned != tt.owned {
+				t.Errorf("packages are %q, %d owned; want %q, %d", got, inv.Owned, tt.want, tt.owned)
+			}
+		})
+	}
+}
+
+func TestAPK(t *testing.T) {
+	t.Parallel()
+	long := "P:a\nV:1-r0\nD:" + strings.Repeat("so:x ", 40_000) + "\no:b\n\n"
+	inv := mustMerge(t, scanItems(t, text("etc/os-release", alpine319), text("lib/apk/db/installed", apkMusl+apkSSL+long)))
+	wantNames(t, inv, "a 1-r0", "libssl3 3.1.4-r5", "musl 1.2.4_git20230717-r4")
+	want := inventory.Package{
+		Type: "apk", Ecosystem: "Alpine:v3.19", Name: "libssl3", Version: "3.1.4-r5", Source: "openssl", Arch: "x86_64",
+		Path: "lib/apk/db/installed", Layer: "layer0",
+	}
+	if inv.Packages[1] != want {
+		t.Errorf("package is %+v, want %+v", inv.Packages[1], want)
+	}
+	if inv.Packages[2].Source != "" {
+		t.Errorf("musl has source %q", inv.Packages[2].Source)
+	}
+}
+
+// TestQuiet asserts that the library below writes nothing to Go's standard logger, for good files and bad ones. It changes
+// that logger, so it does not run beside other tests.
+func TestQuiet(t *testing.T) { //nolint:paralleltest // it captures the global logger
+	var written bytes.Buffer
+	log.SetOutput(&written)
+	defer log.SetOutput(os.Stderr)
+	for _, it := range []item{
+		text("var/lib/dpkg/status", dpkgBash), text("var/lib/dpkg/status", "junk\n"), text("var/lib/dpkg/status.d/x", "junk\n"),
+		text("var/lib/dpkg/status", "Package: x\nStatus: unknown ok not-installed\n\n"), text("var/lib/dpkg/status.d/y", "Package: y\n"),
+		text("lib/apk/db/installed", apkMusl), text("lib/apk/db/installed", "P:x\n\n"), text("node_modules/a/package.json", "{"),
+	} {
+		scanItems(t, it)
+	}
+	if written.Len() > 0 {
+		t.Errorf("logged: %s", written.String())
+	}
+}
