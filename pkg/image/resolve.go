@@ -34,11 +34,13 @@ func (p *Puller) shared(ctx context.Context, t target, key string, fn func(conte
 		}()
 		work, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.opts.ResolveTimeout)
 		defer cancel()
-		t.note = state.last.Store
-		return fn(work, t)
+		asked := t
+		asked.note = state.last.Store
+		return fn(work, asked)
 	})
 	select {
 	case result := <-ch:
+		p.troubles.CompareAndDelete(key, kept) // of a caller that came when the flight was landing
 		if e, ok := asError(result.Err); ok && e.Reference != t.reference {
 			renamed := *e
 			renamed.Reference = t.reference
