@@ -73,6 +73,8 @@ func readPlain(ctx context.Context, file string, fn func(r io.Reader) error) err
 	if err := fn(limited); err != nil {
 		if limited.N <= 0 {
 			err = fmt.Errorf("it has more than %d bytes", int64(maxPlain))
+		} else if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = errors.New("it is cut off; fetch it again")
 		}
 		return fmt.Errorf("read %s: %w", file, err)
 	}

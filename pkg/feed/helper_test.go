@@ -164,6 +164,12 @@ func realFeeds(tb testing.TB) (sources feed.Sources, real bool) {
 			EPSS: "testdata/epss.csv", Now: clock,
 		}, true
 	}
+	return smallFeeds(tb), false
+}
+
+// smallFeeds are records written for the project.
+func smallFeeds(tb testing.TB) feed.Sources {
+	tb.Helper()
 	cve := filepath.Join(tb.TempDir(), "cve.zip")
 	zipFile(tb, cve, readObjects(tb, "testdata/cve/*.json")...)
 	ecosystems := map[string][]object{}
@@ -173,7 +179,7 @@ func realFeeds(tb testing.TB) (sources feed.Sources, real bool) {
 	return feed.Sources{
 		OSVDir: osvDir(tb, ecosystems), NVD: []string{"testdata/nvd.json"}, CVE: []string{cve},
 		KEV: "testdata/kev.json", EPSS: "testdata/epss.csv", Now: clock,
-	}, false
+	}
 }
 
 func readObjects(tb testing.TB, pattern string) []object {

@@ -32,9 +32,7 @@ func (k *knowledge) rows(ecosystem string, members []member) []advisory.Row {
 		members[i].cves = k.resolve(members[i].record)
 		members[i].rank = rankOf(home, members[i])
 	}
-	slices.SortStableFunc(members, func(a, b member) int {
-		return cmp.Or(cmp.Compare(a.rank, b.rank), strings.Compare(a.record.id, b.record.id))
-	})
+	slices.SortStableFunc(members, byPreference)
 	own := map[string]bool{}
 	for _, m := range members {
 		if len(m.cves) == 1 {
@@ -103,6 +101,11 @@ func rankOf(home string, m member) int {
 	}
 }
 
+// byPreference sorts the records of one vulnerability: the first names it and is asked first.
+func byPreference(a, b member) int {
+	return cmp.Or(cmp.Compare(a.rank, b.rank), strings.Compare(a.record.id, b.record.id))
+}
+
 // noteFixes notes when a notice published its fixes.
 func (m member) noteFixes(fixedAt map[string]time.Time, cve string) {
 	if !isNotice(m.record.id) {
@@ -118,7 +121,7 @@ func (m member) noteFixes(fixedAt map[string]time.Time, cve string) {
 	}
 }
 
-// joinByIDs groups records that share an id, directly or through others. The order of records and groups is kept.
+// joinByIDs groups records that share an id, directly or through others.
 func joinByIDs(members []member) [][]member {
 	var groups [][]member
 	var ids []map[string]bool
@@ -133,12 +136,13 @@ func joinByIDs(members []member) [][]member {
 				i++
 				continue
 			}
-			group = append(groups[i], group...)
+			group = append(group, groups[i]...)
 			for id := range ids[i] {
 				joined[id] = true
 			}
 			groups, ids = slices.Delete(groups, i, i+1), slices.Delete(ids, i, i+1)
 		}
+		slices.SortStableFunc(group, byPreference)
 		groups, ids = append(groups, group), append(ids, joined)
 	}
 	return groups

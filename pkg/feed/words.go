@@ -25,7 +25,7 @@ func wordOf(r *osvRecord, a *osvAffected) *score {
 			}
 		}
 		for _, specific := range []json.RawMessage{a.EcosystemSpecific, a.DatabaseSpecific, r.DatabaseSpecific} {
-			for _, field := range []string{"ubuntu_priority", "priority", "severity"} {
+			for _, field := range []string{"ubuntu_priority", "priority"} {
 				if s := inWords("Ubuntu", stringField(specific, field)); s != nil {
 					return s
 				}

@@ -1,0 +1,28 @@
+package feed
+
+import (
+	"time"
+
+	"github.com/runecast/runecast/pkg/advisory"
+)
+
+// DecodeForTest takes one record through everything up to the rows of its packages.
+func DecodeForTest(text []byte) (map[string][]advisory.Row, error) {
+	o, err := decodeOSV(text)
+	if err != nil {
+		return nil, err
+	}
+	r, err := interner{}.newRecord(o)
+	if err != nil {
+		return nil, err
+	}
+	k := newKnowledge(time.Time{})
+	k.learn(r)
+	_ = details(o)
+	rows := map[string][]advisory.Row{}
+	for i := range r.affected {
+		a := &r.affected[i]
+		rows[a.ecosystem+"/"+a.name] = k.rows(a.ecosystem, []member{{record: r, affected: a}})
+	}
+	return rows, nil
+}
