@@ -22,21 +22,29 @@ func (r *Reviewer) conclude(p *policy.Policy, decision *Decision, images []judge
 		results = append(results, policy.ImageResult{Reference: image.subject.Reference, Digest: image.subject.Digest, Result: image.result})
 	}
 	decision.Reason = reasonOf(decision.Verdict, images)
-	warnings := policy.Warnings(results)
-	age := r.staleFeed(images)
-	if age != "" {
-		warnings = append(warnings, "runecast: "+age)
+	notes := policy.Warnings(results)
+	if age := r.staleFeed(images); age != "" {
+		notes = append(notes, age)
 	}
-	if !decision.Allowed {
-		decision.Message = policy.DenialMessage(p, results)
-		if age != "" {
-			decision.Message += "\n" + age
+	response := &Response{Allowed: decision.Allowed, AuditAnnotations: annotations(decision)}
+	if decision.Allowed {
+		for _, note := range notes {
+			response.Warnings = append(response.Warnings, "runecast: "+note)
 		}
+		response.Warnings = policy.LimitWarnings(response.Warnings)
+		return response
 	}
-	return &Response{
-		Allowed: decision.Allowed, Message: decision.Message, Warnings: policy.LimitWarnings(warnings), AuditAnnotations: annotations(decision),
+	// kubectl prints warnings before the error. A denial has none, so that its first line is the one that clients know.
+	decision.Message = policy.DenialMessage(p, results)
+	for _, note := range notes[:min(len(notes), maxNotes)] {
+		decision.Message += "\nnote: " + note
 	}
+	response.Message = decision.Message
+	return response
 }
+
+// maxNotes is how many notes follow a denial's details, of at most 256 runes each.
+const maxNotes = 5
 
 // record gives what is stored of an image.
 func (j *judged) record() DecisionImage {
@@ -99,7 +107,7 @@ func (r *Reviewer) staleFeed(images []judged) string {
 	if oldest.IsZero() || age < staleAfter {
 		return ""
 	}
-	return fmt.Sprintf("The vulnerability data is of %s, %d days old.", oldest.UTC().Format(time.DateOnly), int(age.Hours()/24))
+	return fmt.Sprintf("the vulnerability data is of %s, %d days old", oldest.UTC().Format(time.DateOnly), int(age.Hours()/24))
 }
 
 // logFields is the one line that the log has of each review.

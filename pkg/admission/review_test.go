@@ -216,10 +216,10 @@ func TestOldFeedIsSaid(t *testing.T) {
 		return out, nil
 	})
 	g := newGate(t, old)
-	if message := g.review(podReview("CREATE", []string{"nginx:1.19"}, nil, "")).Result.Message; !strings.Contains(message, ", 93 days old.") {
+	if message := g.review(podReview("CREATE", []string{"nginx:1.19"}, nil, "")).Result.Message; !strings.Contains(message, ", 93 days old") {
 		t.Errorf("denial without the feed's age: %s", message)
 	}
-	if warnings := g.review(podReview("CREATE", []string{"good:1"}, nil, "")).Warnings; len(warnings) != 1 || !strings.Contains(warnings[0], ", 93 days old.") {
+	if warnings := g.review(podReview("CREATE", []string{"good:1"}, nil, "")).Warnings; len(warnings) != 1 || !strings.Contains(warnings[0], ", 93 days old") {
 		t.Errorf("approval without the feed's age: %q", warnings)
 	}
 }
