@@ -82,9 +82,12 @@ func inDir(dir string) (binaries, error) {
 
 func lookUp(where func(name string) string) (binaries, error) {
 	var found binaries
-	for name, path := range map[string]*string{"etcd": &found.etcd, "kube-apiserver": &found.apiServer, "kubectl": &found.kubectl} {
+	for _, program := range []struct {
+		name string
+		path *string
+	}{{"etcd", &found.etcd}, {"kube-apiserver", &found.apiServer}, {"kubectl", &found.kubectl}} {
 		var err error
-		if *path, err = exec.LookPath(where(name)); err != nil {
+		if *program.path, err = exec.LookPath(where(program.name)); err != nil {
 			return binaries{}, err
 		}
 	}
