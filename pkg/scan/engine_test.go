@@ -65,7 +65,7 @@ func TestWarmScanAsksNobody(t *testing.T) {
 	first := b.report(t, ref)
 	b.report(t, other)
 	b.reg.ResetCounts()
-	b.stores.set(errors.New("must not be asked"), false)
+	b.stores.breakWith(errors.New("must not be asked"))
 	if again := b.report(t, ref); again != first {
 		t.Error("another report")
 	}

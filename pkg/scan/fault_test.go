@@ -141,7 +141,7 @@ func TestBadNamesAndPlatforms(t *testing.T) {
 func TestStoresThatFailDoNotStopScans(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.stores.set(errors.New("disk full"), false)
+	b.stores.breakWith(errors.New("disk full"))
 	ref := b.reg.MustPush(t.Context(), "nginx:1.19", imagetest.Nginx119())
 	if r := b.report(t, ref); len(r.Findings) != 2 {
 		t.Errorf("%d findings", len(r.Findings))
@@ -286,7 +286,7 @@ func TestLayerOfAnotherVersionIsReadAnew(t *testing.T) {
 	if b.metrics.get("failed get layer") != 0 || b.metrics.get("layer") != 1 {
 		t.Errorf("counts %v", b.metrics.counts)
 	}
-	if _, err := get[inventory.Layer](t.Context(), b.stores, "layer "+digest); err != nil {
+	if _, err := get[inventory.Layer](b.stores, "layer "+digest); err != nil {
 		t.Errorf("it was not replaced: %v", err)
 	}
 }

@@ -184,15 +184,14 @@ type stores struct {
 	mu   sync.Mutex
 	data map[string][]byte
 	fail error
-	hang bool
 }
 
 func newStores() *stores { return &stores{data: map[string][]byte{}} }
 
-func (s *stores) set(fail error, hang bool) {
+func (s *stores) breakWith(fail error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fail, s.hang = fail, hang
+	s.fail = fail
 }
 
 func (s *stores) has(key string) bool {
@@ -202,19 +201,14 @@ func (s *stores) has(key string) bool {
 	return ok
 }
 
-func (s *stores) trouble(ctx context.Context) error {
+func (s *stores) trouble() error {
 	s.mu.Lock()
-	fail, hang := s.fail, s.hang
-	s.mu.Unlock()
-	if hang {
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	return fail
+	defer s.mu.Unlock()
+	return s.fail
 }
 
-func get[T any](ctx context.Context, s *stores, key string) (*T, error) {
-	if err := s.trouble(ctx); err != nil {
+func get[T any](s *stores, key string) (*T, error) {
+	if err := s.trouble(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -227,8 +221,8 @@ func get[T any](ctx context.Context, s *stores, key string) (*T, error) {
 	return value, json.Unmarshal(data, value)
 }
 
-func put(ctx context.Context, s *stores, key string, value any) error {
-	if err := s.trouble(ctx); err != nil {
+func put(s *stores, key string, value any) error {
+	if err := s.trouble(); err != nil {
 		return err
 	}
 	data, err := json.Marshal(value)
@@ -243,32 +237,32 @@ func put(ctx context.Context, s *stores, key string, value any) error {
 
 type reportStore struct{ *stores }
 
-func (s reportStore) Report(ctx context.Context, digest, revision string) (*scan.Report, error) {
-	return get[scan.Report](ctx, s.stores, "report "+digest+" "+revision)
+func (s reportStore) Report(_ context.Context, digest, revision string) (*scan.Report, error) {
+	return get[scan.Report](s.stores, "report "+digest+" "+revision)
 }
 
-func (s reportStore) PutReport(ctx context.Context, r *scan.Report) error {
-	return put(ctx, s.stores, "report "+r.Digest+" "+r.Feed.Revision, r)
+func (s reportStore) PutReport(_ context.Context, r *scan.Report) error {
+	return put(s.stores, "report "+r.Digest+" "+r.Feed.Revision, r)
 }
 
 type inventoryStore struct{ *stores }
 
-func (s inventoryStore) Inventory(ctx context.Context, digest string) (*scan.Contents, error) {
-	return get[scan.Contents](ctx, s.stores, "inventory "+digest)
+func (s inventoryStore) Inventory(_ context.Context, digest string) (*scan.Contents, error) {
+	return get[scan.Contents](s.stores, "inventory "+digest)
 }
 
-func (s inventoryStore) PutInventory(ctx context.Context, digest string, c *scan.Contents) error {
-	return put(ctx, s.stores, "inventory "+digest, c)
+func (s inventoryStore) PutInventory(_ context.Context, digest string, c *scan.Contents) error {
+	return put(s.stores, "inventory "+digest, c)
 }
 
 type layerStore struct{ *stores }
 
-func (s layerStore) Layer(ctx context.Context, digest string) (*inventory.Layer, error) {
-	return get[inventory.Layer](ctx, s.stores, "layer "+digest)
+func (s layerStore) Layer(_ context.Context, digest string) (*inventory.Layer, error) {
+	return get[inventory.Layer](s.stores, "layer "+digest)
 }
 
-func (s layerStore) PutLayer(ctx context.Context, digest string, l *inventory.Layer) error {
-	return put(ctx, s.stores, "layer "+digest, l)
+func (s layerStore) PutLayer(_ context.Context, digest string, l *inventory.Layer) error {
+	return put(s.stores, "layer "+digest, l)
 }
 
 // counters counts what an engine tells of itself.
