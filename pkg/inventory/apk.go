@@ -45,7 +45,9 @@ func (a apkExtractor) extract(ctx context.Context, c candidate) (contents, error
 		if !ok {
 			return contents{}, fmt.Errorf("package %s comes without its metadata", p.Name)
 		}
-		out.Packages = append(out.Packages, sourceOf(found{Name: p.Name, Version: p.Version, Source: meta.OriginName, Arch: meta.Architecture}))
+		f := found{Name: p.Name, Version: p.Version, Source: meta.OriginName, Arch: meta.Architecture}
+		sourceOf(&f)
+		out.Packages = append(out.Packages, f)
 	}
 	return out, nil
 }

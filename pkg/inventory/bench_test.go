@@ -98,7 +98,7 @@ func BenchmarkScanLayer(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	if inv := mustMerge(b, l); len(inv.Packages) < 2400 || src.opens.Load() != int32(b.N) { //nolint:gosec // a count of runs
+	if inv := mustMerge(b, l); len(inv.Packages) < 2400 || src.opens.Load() != int32(b.N) {
 		b.Fatalf("%d packages", len(inv.Packages))
 	}
 }

@@ -7,5 +7,10 @@
 // the Inventory of the image, so that a package whose file a later layer deletes or replaces is not in it. A Layer depends on
 // the layer's bytes alone and can be stored under the layer's digest and shared by every image that has it.
 //
-// The extractors are osv-scalibr's, behind this package's own types.
+// Databases are read whole or not at all: one that cannot be read is an *Error. A language's file that cannot be read is a
+// warning. Besides Options there are fixed bounds: 1 MiB of a package.json or of Python metadata, the last 4 MiB of a wheel or
+// egg, 16 MiB of a Go program's module information, 64 MiB of what one layer may contribute.
+//
+// The extractors are osv-scalibr's, behind this package's own types; the search for Go's build information is our own, since
+// the library's needs the whole file in memory.
 package inventory

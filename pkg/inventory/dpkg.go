@@ -48,7 +48,8 @@ func (d dpkgExtractor) extract(ctx context.Context, c candidate) (contents, erro
 			return contents{}, fmt.Errorf("package %s comes without its metadata", p.Name)
 		}
 		f := found{Name: p.Name, Version: p.Version, Source: meta.SourceName, SourceVersion: meta.SourceVersion, Arch: meta.Architecture}
-		out.Packages = append(out.Packages, sourceOf(f))
+		sourceOf(&f)
+		out.Packages = append(out.Packages, f)
 	}
 	return out, nil
 }
@@ -59,7 +60,7 @@ func (d dpkgExtractor) extract(ctx context.Context, c candidate) (contents, erro
 // Kernel headers are built from the kernel's source but are not the kernel: nothing of it runs, and a container runs its
 // host's kernel anyway. Under their source's name they would have every kernel advisory, some thousands, so their source is
 // left out; no advisory lists them by their own names.
-func sourceOf(f found) found {
+func sourceOf(f *found) {
 	if isKernelHeaders(f) {
 		f.Source, f.SourceVersion = "", ""
 	}
@@ -69,11 +70,10 @@ func sourceOf(f found) found {
 	if f.SourceVersion == f.Version {
 		f.SourceVersion = ""
 	}
-	return f
 }
 
 // isKernelHeaders tells whether a Debian or Ubuntu package holds the kernel's headers or what is needed to compile with them.
-func isKernelHeaders(f found) bool {
+func isKernelHeaders(f *found) bool {
 	if f.Source != "linux" && !strings.HasPrefix(f.Source, "linux-") {
 		return false
 	}

@@ -30,7 +30,8 @@ func TestDpkgPackages(t *testing.T) {
 			t.Parallel()
 			inv := mustMerge(t, scanItems(t, text("etc/os-release", debian10), text("var/lib/dpkg/status", tt.fields+"\n\n")))
 			got := ""
-			for _, p := range inv.Packages {
+			for i := range inv.Packages {
+				p := &inv.Packages[i]
 				got = strings.Join([]string{p.Name, p.Version, p.AdvisoryName(), p.AdvisoryVersion()}, " ")
 			}
 			if got != tt.want || len(inv.Packages) > 1 {
@@ -66,9 +67,9 @@ func TestDpkgDistroless(t *testing.T) {
 func TestDatabaseFaults(t *testing.T) {
 	t.Parallel()
 	const status, part, apk = "var/lib/dpkg/status", "var/lib/dpkg/status.d/x", "lib/apk/db/installed"
-	cut := strings.Index(dpkgSSL, "toolkit")
+	cut, _, _ := strings.Cut(dpkgSSL, "toolkit")
 	for name, tt := range map[string]struct{ path, text, want string }{
-		"dpkg cut in a line":        {status, dpkgBash + dpkgSSL[:cut], "var/lib/dpkg/status is corrupt: it is cut short in line 19"},
+		"dpkg cut in a line":        {status, dpkgBash + cut, "var/lib/dpkg/status is corrupt: it is cut short in line 19"},
 		"dpkg cut after a line":     {status, dpkgBash + "Package: libssl1.1\nStatus: install ok installed\n", "var/lib/dpkg/status is corrupt: paragraph before line 10: package libssl1.1 has no version"},
 		"dpkg without a status":     {status, "Package: a\nVersion: 1\n\n" + dpkgBash, "var/lib/dpkg/status is corrupt: paragraph before line 4: package a has no status"},
 		"dpkg with a bad status":    {status, "Package: a\nVersion: 1\nStatus: installed\n\n", `var/lib/dpkg/status is corrupt: paragraph before line 5: package a has the bad status "installed"`},

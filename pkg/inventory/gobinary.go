@@ -44,7 +44,7 @@ func goPackages(info goInfo) (pkgs []found, warning string) {
 }
 
 func goModule(m *debug.Module) found {
-	return found{Name: m.Path, Version: strings.TrimPrefix(m.Version, "v")}
+	return found{Name: escapeInvalid(m.Path), Version: escapeInvalid(strings.TrimPrefix(m.Version, "v"))}
 }
 
 var reGoRelease = regexp.MustCompile(`^go(1\.\d+)(\.\d+)?(?:(beta|rc)(\d+))?`)

@@ -42,12 +42,13 @@ func fromBuildInfo(tb testing.TB, program []byte) []string {
 }
 
 // goPackages scans a program as a layer's only file.
-func goPackages(tb testing.TB, program []byte) (pkgs []string, inv inventory.Inventory) {
+func goPackages(tb testing.TB, program []byte) (pkgs []string, inv *inventory.Inventory) {
 	tb.Helper()
 	inv = mustMerge(tb, scanItems(tb, text("usr/bin/app", string(program))))
-	for _, p := range inv.Packages {
+	for i := range inv.Packages {
+		p := &inv.Packages[i]
 		if p.Type != inventory.TypeGolang || p.Ecosystem != "Go" || p.Path != "usr/bin/app" || p.Layer != "layer0" {
-			tb.Errorf("package is %+v", p)
+			tb.Errorf("package is %+v", *p)
 		}
 		pkgs = append(pkgs, p.Name+" "+p.Version)
 	}
@@ -102,7 +103,7 @@ func TestGoProgramsOfToolchain(t *testing.T) {
 	t.Parallel()
 	root := goEnv(t, "GOROOT")
 	seen := 0
-	for _, dir := range []string{"bin", "pkg/tool"} {
+	for _, dir := range []string{"bin", "pkg"} {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(p string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
@@ -138,7 +139,7 @@ func goEnv(tb testing.TB, name string) string {
 // TestGoProgramOf117 reads a program in the form of before Go 1.18, which Go's own tests have.
 func TestGoProgramOf117(t *testing.T) {
 	t.Parallel()
-	encoded, err := os.ReadFile(filepath.Join(goEnv(t, "GOROOT"), "src/debug/buildinfo/testdata/go117/go117.base64"))
+	encoded, err := os.ReadFile(filepath.Join(goEnv(t, "GOROOT"), "src", "debug", "buildinfo", "testdata", "go117", "go117.base64"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,8 +178,8 @@ func inline(version, modules string) string {
 func framed(lines ...string) string { return infoStart + strings.Join(lines, "\n") + "\n" + infoEnd }
 
 // pointerProgram writes an ELF program in the form of before Go 1.18: strings, header, string headers, in one segment.
-func pointerProgram(version, modules string) string {
-	const base, header = 0x400000, 1 << 16
+func pointerProgram(modules string) string {
+	const base, header, version = 0x400000, 1 << 16, "go1.16.5"
 	b := make([]byte, header+96)
 	copy(b, "\x7fELF\x02\x01\x01")
 	le := binary.LittleEndian
@@ -207,7 +208,7 @@ func TestGoBuildInfoForms(t *testing.T) {
 	all := []string{"example.com/a 1.2.3", "example.com/b 0.5.0", "example.com/d 1.0.1", "stdlib 1.16.5"}
 	long := framed("path\texample.com/a", "mod\texample.com/a\tv1.2.3\th1:x", "build\tx="+strings.Repeat("y", 300_000))
 	pad := func(n int) string { return strings.Repeat("\xff Go bui", n/8) }
-	noMagic := strings.Replace(pointerProgram("go1.16.5", modules), "\x7fELF", "MZxx", 1)
+	noMagic := strings.Replace(pointerProgram(modules), "\x7fELF", "MZxx", 1)
 	for name, tt := range map[string]struct {
 		program string
 		want    []string
@@ -232,11 +233,12 @@ func TestGoBuildInfoForms(t *testing.T) {
 		"main without version":       {elf + inline("go1.22.3", framed("mod\texample.com/a\t(devel)\t")), []string{"stdlib 1.22.3"}, ""},
 		"main, changed":              {elf + inline("go1.24.0", framed("mod\texample.com/a\tv0.0.0-20240101000000-abcdefabcdef+dirty\t")), []string{"example.com/a 0.0.0-20240101000000-abcdefabcdef+dirty", "stdlib 1.24.0"}, ""},
 		"replaced by a directory":    {elf + inline("go1.22.3", framed("dep\tk8s.io/api\tv0.0.0", "=>\t./staging/api\t(devel)\t")), []string{"stdlib 1.22.3"}, "usr/bin/app: no version is known, and so nothing of: ./staging/api"},
+		"names not in UTF-8":         {elf + inline("go1.22.3", framed("dep\texampl\xe5.com/a\tv1.0.0", "dep\tb\xff\t(devel)\t")), []string{`exampl\xe5.com/a 1.0.0`, "stdlib 1.22.3"}, "usr/bin/app: no version is known, and so nothing of: b\uFFFD"},
 		"cut short":                  {elf + inline("go1.22.3", long)[:1000], nil, "usr/bin/app: the Go build information is cut short"},
 		"too large":                  {elf + inline("go1.22.3", "")[:41] + "\xff\xff\xff\xff\x0f" + pad(1<<17), nil, "usr/bin/app: the Go build information is larger than 16777216 bytes"},
 		"no sense":                   {elf + inline("go1.22.3", "garbage"), []string{"stdlib 1.22.3"}, "usr/bin/app: the Go module information cannot be read"},
-		"pointers":                   {pointerProgram("go1.16.5", modules), all, ""},
-		"pointers, no modules":       {pointerProgram("go1.16.5", ""), []string{"stdlib 1.16.5"}, ""},
+		"pointers":                   {pointerProgram(modules), all, ""},
+		"pointers, no modules":       {pointerProgram(""), []string{"stdlib 1.16.5"}, ""},
 		"pointers that lead nowhere": {noMagic, all[:3], `usr/bin/app: no version is known, and so nothing of: Go itself (version "")`},
 	} {
 		t.Run(name, func(t *testing.T) {

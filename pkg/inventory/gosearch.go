@@ -211,10 +211,12 @@ func goString(b []byte, limit uint64) (s, rest []byte, state headerState) {
 		return nil, nil, headerCut
 	case size > limit:
 		return nil, nil, headerTooLarge
-	case uint64(len(b)-n) < size:
+	}
+	end := n + int(size) //nolint:gosec // no more than limit
+	if len(b) < end {
 		return nil, nil, headerCut
 	}
-	return b[n : n+int(size)], b[n+int(size):], headerRead
+	return b[n:end], b[end:], headerRead
 }
 
 func isGoVersion(v string) bool { return strings.HasPrefix(v, "go1") || strings.HasPrefix(v, "devel ") }

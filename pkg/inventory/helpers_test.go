@@ -82,12 +82,14 @@ type item struct {
 	kind byte
 }
 
-func text(name, content string) item    { return item{name: name, text: content, kind: tar.TypeReg} }
-func dir(name string) item              { return item{name: name, kind: tar.TypeDir} }
-func symlink(name, target string) item  { return item{name: name, link: target, kind: tar.TypeSymlink} }
+func text(name, content string) item   { return item{name: name, text: content, kind: tar.TypeReg} }
+func dir(name string) item             { return item{name: name, kind: tar.TypeDir} }
+func symlink(name, target string) item { return item{name: name, link: target, kind: tar.TypeSymlink} }
+
 func hardlink(name, target string) item { return item{name: name, link: target, kind: tar.TypeLink} }
-func whiteoutOf(dir, name string) item  { return text(strings.TrimPrefix(dir+"/.wh."+name, "/"), "") }
-func opaqueDir(name string) item        { return text(name+"/.wh..wh..opq", "") }
+
+func whiteoutOf(dir, name string) item { return text(strings.TrimPrefix(dir+"/.wh."+name, "/"), "") }
+func opaqueDir(name string) item       { return text(name+"/.wh..wh..opq", "") }
 func installed(name, version string) string {
 	return "Package: " + name + "\nStatus: install ok installed\nArchitecture: amd64\nVersion: " + version + "\n\n"
 }
@@ -140,7 +142,7 @@ func scanItems(tb testing.TB, items ...item) *inventory.Layer {
 }
 
 // merge stacks layers, named layer0 and so on, both as they are and after a round trip through JSON, which must not differ.
-func merge(tb testing.TB, layers ...*inventory.Layer) (inventory.Inventory, error) {
+func merge(tb testing.TB, layers ...*inventory.Layer) (*inventory.Inventory, error) {
 	tb.Helper()
 	digests := make([]string, len(layers))
 	stored := make([]*inventory.Layer, len(layers))
@@ -160,10 +162,10 @@ func merge(tb testing.TB, layers ...*inventory.Layer) (inventory.Inventory, erro
 	if a, b := asJSON(tb, inv), asJSON(tb, again); a != b || (err == nil) != (errAgain == nil) {
 		tb.Fatalf("stored layers merge differently:\n%s\n%s\n%v\n%v", a, b, err, errAgain)
 	}
-	return inv, err
+	return &inv, err
 }
 
-func mustMerge(tb testing.TB, layers ...*inventory.Layer) inventory.Inventory {
+func mustMerge(tb testing.TB, layers ...*inventory.Layer) *inventory.Inventory {
 	tb.Helper()
 	inv, err := merge(tb, layers...)
 	if err != nil {
@@ -182,15 +184,15 @@ func asJSON(tb testing.TB, v any) string {
 }
 
 // names gives an inventory's packages, "name version" each.
-func names(inv inventory.Inventory) string {
+func names(inv *inventory.Inventory) string {
 	var out []string
-	for _, p := range inv.Packages {
-		out = append(out, p.Name+" "+p.Version)
+	for i := range inv.Packages {
+		out = append(out, inv.Packages[i].Name+" "+inv.Packages[i].Version)
 	}
 	return strings.Join(out, ", ")
 }
 
-func wantNames(tb testing.TB, inv inventory.Inventory, want ...string) {
+func wantNames(tb testing.TB, inv *inventory.Inventory, want ...string) {
 	tb.Helper()
 	if got := names(inv); got != strings.Join(want, ", ") {
 		tb.Errorf("packages are %s\nwant %s\nwarnings: %q", got, strings.Join(want, ", "), inv.Warnings)

@@ -81,7 +81,7 @@ func classifyLoose(dir, base string) fileKind {
 	if hasSuffixPath(dir, "dpkg/status.d") {
 		return kindIf(strings.HasSuffix(base, ".md5sums"), kindDpkgSums, kindDpkgPart)
 	}
-	return kindIf(strings.HasPrefix(base, "os-release"), kindOS, kindNone)
+	return kindIf(base == "os-release" || strings.HasPrefix(base, "os-release-"), kindOS, kindNone)
 }
 
 func kindIf(yes bool, then, otherwise fileKind) fileKind {

@@ -1,11 +1,12 @@
 package inventory_test
 
 import (
-	"bytes"
-	"log"
-	"os"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/google/osv-scalibr/log"
 
 	"github.com/runecast/runecast/pkg/inventory"
 )
@@ -43,8 +44,13 @@ const wheelMetadata = "Metadata-Version: 2.1\nName: Django\nVersion: 3.2.1\nSumm
 func TestPython(t *testing.T) {
 	t.Parallel()
 	const site = "usr/local/lib/python3.11/site-packages/"
-	big := zipText(t, "a.py", strings.Repeat("x", 6<<20), "Django-3.2.1.dist-info/METADATA", wheelMetadata)
-	stored := big + strings.Repeat("x", 0)
+	noise := make([]byte, 6<<20) // does not compress
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range noise {
+		noise[i] = byte(random.Uint32())
+	}
+	large := zipText(t, "a.py", string(noise), "Django-3.2.1.dist-info/METADATA", wheelMetadata)
+	early := zipText(t, "EGG-INFO/PKG-INFO", wheelMetadata, "a.py", string(noise))
 	for name, tt := range map[string]struct {
 		item    item
 		want    string
@@ -57,7 +63,8 @@ func TestPython(t *testing.T) {
 		"long description": {text(site+"Django-3.2.1.dist-info/METADATA", wheelMetadata+strings.Repeat("x", 3<<20)), "Django 3.2.1", ""},
 		"wheel archive":    {text("wheels/Django.whl", zipText(t, "django/a.py", "x", "Django-3.2.1.dist-info/METADATA", wheelMetadata)), "Django 3.2.1", ""},
 		"egg archive":      {text(site+"Django.egg", zipText(t, "EGG-INFO/PKG-INFO", wheelMetadata, "EGG-INFO/top_level.txt", "x")), "Django 3.2.1", ""},
-		"large archive":    {text("wheels/Django.whl", stored), "Django 3.2.1", ""},
+		"large archive":    {text("wheels/Django.whl", large), "Django 3.2.1", ""},
+		"metadata early":   {text("Django.egg", early), "", "Django.egg: it is not read: EGG-INFO/PKG-INFO in it: open: only the last 4194304 bytes are looked at"},
 		"no version":       {text(site+"x.dist-info/METADATA", "Name: x\n"), "", site + `x.dist-info/METADATA: it is not read: python/wheelegg: Name or Version is empty (name: "x", version: "")`},
 		"no archive":       {text("a.whl", "junk"), "", "a.whl: it is not read: it is no zip archive: zip: not a valid zip file"},
 		"empty archive":    {text("a.egg", zipText(t, "x", "y")), "", "a.egg: it is not read: it has no metadata of a Python distribution"},
@@ -78,9 +85,10 @@ func wantLanguage(t *testing.T, it item, kind, want, warning string) {
 	if got := names(inv); got != want {
 		t.Errorf("packages are %q, want %q", got, want)
 	}
-	for _, p := range inv.Packages {
+	for i := range inv.Packages {
+		p := &inv.Packages[i]
 		if p.Type != kind || !strings.EqualFold(p.Ecosystem, kind) {
-			t.Errorf("package is %+v", p)
+			t.Errorf("package is %+v", *p)
 		}
 	}
 	if got := strings.Join(inv.Warnings, "|"); got != warning {
@@ -123,7 +131,8 @@ func TestOwned(t *testing.T) {
 			}
 			inv := mustMerge(t, layers...)
 			var language []string
-			for _, p := range inv.Packages {
+			for i := range inv.Packages {
+				p := &inv.Packages[i]
 				if p.Type != "deb" && p.Type != "apk" {
 					language = append(language, p.Name+" "+p.Version)
 				}
@@ -152,12 +161,12 @@ func TestAPK(t *testing.T) {
 	}
 }
 
-// TestQuiet asserts that the library below writes nothing to Go's standard logger, for good files and bad ones. It changes
-// that logger, so it does not run beside other tests.
-func TestQuiet(t *testing.T) { //nolint:paralleltest // it captures the global logger
-	var written bytes.Buffer
-	log.SetOutput(&written)
-	defer log.SetOutput(os.Stderr)
+// TestQuiet asserts that the library below logs nothing, for good files and bad ones: it would be on standard error, beside
+// the product's own log. The library's logger is global, so the test does not run beside others.
+func TestQuiet(t *testing.T) { //nolint:paralleltest // it replaces a global logger
+	written := &recorder{}
+	log.SetLogger(written)
+	defer log.SetLogger(&log.DefaultLogger{})
 	for _, it := range []item{
 		text("var/lib/dpkg/status", dpkgBash), text("var/lib/dpkg/status", "junk\n"), text("var/lib/dpkg/status.d/x", "junk\n"),
 		text("var/lib/dpkg/status", "Package: x\nStatus: unknown ok not-installed\n\n"), text("var/lib/dpkg/status.d/y", "Package: y\n"),
@@ -165,7 +174,22 @@ func TestQuiet(t *testing.T) { //nolint:paralleltest // it captures the global l
 	} {
 		scanItems(t, it)
 	}
-	if written.Len() > 0 {
-		t.Errorf("logged: %s", written.String())
+	if len(written.lines) > 0 {
+		t.Errorf("logged: %q", written.lines)
 	}
 }
+
+// recorder is a logger of the library that keeps what is logged at the levels that it shows.
+type recorder struct {
+	log.DefaultLogger
+	lines []string
+}
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.lines = append(r.lines, fmt.Sprintf(format, args...))
+}
+func (r *recorder) Warnf(format string, args ...any) { r.Errorf(format, args...) }
+func (r *recorder) Infof(format string, args ...any) { r.Errorf(format, args...) }
+func (r *recorder) Error(args ...any)                { r.lines = append(r.lines, fmt.Sprint(args...)) }
+func (r *recorder) Warn(args ...any)                 { r.Error(args...) }
+func (r *recorder) Info(args ...any)                 { r.Error(args...) }

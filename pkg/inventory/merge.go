@@ -52,26 +52,25 @@ type merger struct {
 // resolveFixed follows the links at the fixed paths.
 func (m *merger) resolveFixed() error {
 	for _, p := range fixedPaths() {
-		real, ok := resolve(m.targets, p, nil)
+		end, ok := resolve(m.targets, p, nil)
 		if !ok {
 			return &Error{Kind: KindCorrupt, Path: p, Err: errors.New("its symbolic links form a loop")}
 		}
-		m.fixed[p] = real
+		m.fixed[p] = end
 	}
 	return nil
 }
 
 // at gives the file at a fixed path, where its links lead.
-func (m *merger) at(fixed string, kind fileKind) (p string, f placed, ok bool) {
-	p = m.fixed[fixed]
-	f, ok = m.overlay.files[p]
-	return p, f, ok && f.file.Kind == kind
+func (m *merger) at(fixed string, kind fileKind) (placed, bool) {
+	f, ok := m.overlay.files[m.fixed[fixed]]
+	return f, ok && f.file.Kind == kind
 }
 
 // distribution finds os-release: etc/os-release counts before usr/lib/os-release.
 func (m *merger) distribution() {
 	for _, fixed := range []string{osRelease, osReleaseUsr} {
-		if _, f, ok := m.at(fixed, kindOS); ok && f.file.OS != nil {
+		if f, ok := m.at(fixed, kindOS); ok && f.file.OS != nil {
 			m.inv.OS = *f.file.OS
 			return
 		}
@@ -136,16 +135,17 @@ func (m *merger) isActive(p string, kind fileKind) bool {
 		return parentOf(p) == m.fixed[dpkgStatusD]
 	case kindAPK:
 		return p == m.fixed[apkInstalled] || p == m.fixed[apkUsrMerged]
+	default:
+		return false
 	}
-	return false
 }
 
 // danglingDatabases warns of a database's path that links lead away from, to where nothing was read.
 func (m *merger) danglingDatabases() {
 	for fixed, kind := range map[string]fileKind{dpkgStatus: kindDpkg, apkInstalled: kindAPK} {
-		real := m.fixed[fixed]
-		if _, _, ok := m.at(fixed, kind); !ok && kindAt(real) != kind {
-			m.warn("%s: links lead to %s, where no package database was read", fixed, real)
+		end := m.fixed[fixed]
+		if _, ok := m.at(fixed, kind); !ok && kindAt(end) != kind {
+			m.warn("%s: links lead to %s, where no package database was read", fixed, end)
 		}
 	}
 }

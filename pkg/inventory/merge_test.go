@@ -185,15 +185,16 @@ func TestMergeWarnings(t *testing.T) {
 		items []item
 		want  string
 	}{
-		"nothing at all":   {[]item{text("app", "x")}, "no package database found (no os-release either): " + none},
-		"no database":      {[]item{text("etc/os-release", debian10)}, "no package database found (Debian GNU/Linux 10 (buster)): " + none},
-		"no os-release":    {[]item{text("var/lib/dpkg/status", dpkgBash)}, "the image has packages of type deb, but its os-release names no distribution: the vulnerabilities of its packages are not known"},
-		"debian testing":   {[]item{text("etc/os-release", "ID=debian\n"), text("var/lib/dpkg/status", dpkgBash)}, `the distribution "debian" has no release that is known (VERSION_ID ""): the vulnerabilities of its packages are not known`},
-		"alpine edge":      {[]item{text("etc/os-release", "ID=alpine\nVERSION_ID=3.23_alpha20250612\n"), text("lib/apk/db/installed", apkMusl)}, `the distribution "alpine" has no release that is known (VERSION_ID "3.23_alpha20250612"): the vulnerabilities of its packages are not known`},
-		"unknown distro":   {[]item{text("etc/os-release", "ID=\"kali\"\nVERSION_ID=2024.1\n"), text("var/lib/dpkg/status", dpkgBash)}, `the distribution "kali" is not known: the vulnerabilities of its packages are not known`},
-		"foreign packages": {[]item{text("etc/os-release", alpine319), text("lib/apk/db/installed", apkMusl), text("var/lib/dpkg/status", dpkgBash)}, `the image has packages of type deb, which are not of its distribution "alpine": the vulnerabilities of its packages are not known`},
-		"dangling":         {[]item{text("etc/os-release", debian10), symlink("var/lib/dpkg", "/gone")}, "no package database found (Debian GNU/Linux 10 (buster)): " + none + "|var/lib/dpkg/status: links lead to gone/status, where no package database was read"},
-		"rpm":              {[]item{text("var/lib/rpm/rpmdb.sqlite", "SQLite")}, "no package database found (no os-release either): " + none + "|var/lib/rpm/rpmdb.sqlite: the package manager that it belongs to is not supported, its packages are not known"},
+		"manual page of os-release": {[]item{text("usr/share/man/man5/os-release.5.gz", "\x1f\x8b\x00")}, "no package database found (no os-release either): " + none},
+		"nothing at all":            {[]item{text("app", "x")}, "no package database found (no os-release either): " + none},
+		"no database":               {[]item{text("etc/os-release", debian10)}, "no package database found (Debian GNU/Linux 10 (buster)): " + none},
+		"no os-release":             {[]item{text("var/lib/dpkg/status", dpkgBash)}, "the image has packages of type deb, but its os-release names no distribution: the vulnerabilities of its packages are not known"},
+		"debian testing":            {[]item{text("etc/os-release", "ID=debian\n"), text("var/lib/dpkg/status", dpkgBash)}, `the distribution "debian" has no release that is known (VERSION_ID ""): the vulnerabilities of its packages are not known`},
+		"alpine edge":               {[]item{text("etc/os-release", "ID=alpine\nVERSION_ID=3.23_alpha20250612\n"), text("lib/apk/db/installed", apkMusl)}, `the distribution "alpine" has no release that is known (VERSION_ID "3.23_alpha20250612"): the vulnerabilities of its packages are not known`},
+		"unknown distro":            {[]item{text("etc/os-release", "ID=\"kali\"\nVERSION_ID=2024.1\n"), text("var/lib/dpkg/status", dpkgBash)}, `the distribution "kali" is not known: the vulnerabilities of its packages are not known`},
+		"foreign packages":          {[]item{text("etc/os-release", alpine319), text("lib/apk/db/installed", apkMusl), text("var/lib/dpkg/status", dpkgBash)}, `the image has packages of type deb, which are not of its distribution "alpine": the vulnerabilities of its packages are not known`},
+		"dangling":                  {[]item{text("etc/os-release", debian10), symlink("var/lib/dpkg", "/gone")}, "no package database found (Debian GNU/Linux 10 (buster)): " + none + "|var/lib/dpkg/status: links lead to gone/status, where no package database was read"},
+		"rpm":                       {[]item{text("var/lib/rpm/rpmdb.sqlite", "SQLite")}, "no package database found (no os-release either): " + none + "|var/lib/rpm/rpmdb.sqlite: the package manager that it belongs to is not supported, its packages are not known"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -201,7 +202,8 @@ func TestMergeWarnings(t *testing.T) {
 			if got := strings.Join(inv.Warnings, "|"); got != tt.want {
 				t.Errorf("warnings are %s\nwant %s", got, tt.want)
 			}
-			for _, p := range inv.Packages {
+			for i := range inv.Packages {
+				p := &inv.Packages[i]
 				if p.Type == "deb" && p.Ecosystem != "" {
 					t.Errorf("%s has ecosystem %q", p.Name, p.Ecosystem)
 				}

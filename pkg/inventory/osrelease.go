@@ -42,7 +42,7 @@ func (osReleaseExtractor) extract(_ context.Context, c candidate) (contents, err
 // unquote undoes a shell's quoting of a whole value.
 func unquote(s string) string {
 	if len(s) >= 2 && s[0] == '\'' && s[len(s)-1] == '\'' {
-		return s[1 : len(s)-1]
+		return strings.ToValidUTF8(s[1:len(s)-1], "\uFFFD")
 	}
 	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
 		s = s[1 : len(s)-1]

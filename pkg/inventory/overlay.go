@@ -55,7 +55,7 @@ func (o *overlay) add(l *Layer, number int) {
 		}
 	}
 	for p, target := range l.links {
-		o.links[p] = placed{layer: number, tree: hashTree(nil, p), target: target}
+		o.links[p] = placed{layer: number, tree: hashTree(p), target: target}
 	}
 	targets := o.targets()
 	for i := range l.files {
@@ -63,7 +63,7 @@ func (o *overlay) add(l *Layer, number int) {
 		if dir, ok := resolve(targets, parentOf(p), nil); ok {
 			p = strings.TrimPrefix(dir+p[len(parentOf(p)):], "/")
 		}
-		o.files[p] = placed{layer: number, tree: hashTree(nil, p), file: &l.files[i]}
+		o.files[p] = placed{layer: number, tree: hashTree(p), file: &l.files[i]}
 	}
 }
 
@@ -94,7 +94,7 @@ func hidesAlias(c cover, through map[string][]string, p string) bool {
 	}
 	for dir := parentOf(p); dir != ""; dir = parentOf(dir) {
 		for _, link := range through[dir] {
-			if c.hides(hashTree(nil, link+p[len(dir):])) {
+			if c.hides(hashTree(link + p[len(dir):])) {
 				return true
 			}
 		}

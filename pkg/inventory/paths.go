@@ -25,13 +25,13 @@ func cleanPath(name string) string {
 	if name == ".." || strings.HasPrefix(name, "../") {
 		name = strings.TrimPrefix(path.Clean("/"+name), "/")
 	}
-	if !utf8.ValidString(name) {
-		name = escapeInvalid(name)
-	}
-	return name
+	return escapeInvalid(name)
 }
 
 func escapeInvalid(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
 	var b strings.Builder
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)

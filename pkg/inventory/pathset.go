@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"strings"
 )
 
 // A layer may have a million paths, and each may replace something in a layer below. They are kept as 64-bit FNV-1a hashes,
@@ -23,10 +24,10 @@ func hashPath(p string) uint64 {
 	return h
 }
 
-// hashTree appends the hash of each directory above a path, the root first, and then that of the path itself.
-func hashTree(to []uint64, p string) []uint64 {
+// hashTree gives the hash of each directory above a path, the root first, and last that of the path itself.
+func hashTree(p string) []uint64 {
 	h := uint64(fnvOffset)
-	to = append(to, h)
+	to := append(make([]uint64, 0, 2+strings.Count(p, "/")), h)
 	for i := range len(p) {
 		if p[i] == '/' {
 			to = append(to, h)

@@ -8,7 +8,7 @@ import (
 
 // PURL gives the package URL (https://github.com/package-url/purl-spec): a distribution's package with its architecture and
 // release (pkg:deb/debian/bash@5.2?arch=amd64&distro=debian-12), a Go module with the v of its version, Go itself without.
-func (p Package) PURL() string {
+func (p Package) PURL() string { //nolint:gocritic // a package is a value; methods on one must not need its address
 	namespace, name, version := "", p.Name, p.Version
 	var qualifiers packageurl.Qualifiers
 	switch p.Type {

@@ -159,8 +159,8 @@ func (s *scanner) head(e *entry) ([]byte, error) {
 
 // program searches a program for what Go left in it; nil is none.
 func (s *scanner) program(e *entry, head []byte) (*contents, error) {
-	res, err := s.golang.search(head, &e.r)
-	if err = cmp.Or(e.r.err, err); err != nil {
+	res, searchErr := s.golang.search(head, &e.r)
+	if err := cmp.Or(e.r.err, searchErr); err != nil {
 		return nil, err
 	}
 	if len(res.infos) == 0 && res.pointer == nil && res.warning == "" {

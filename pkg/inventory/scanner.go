@@ -46,8 +46,8 @@ type wantedLink struct {
 	contents *contents
 }
 
-// alias is where links lead from a fixed path: real is to be read as if it were at fixed.
-type alias struct{ real, fixed string }
+// alias is where links lead from a fixed path: end is to be read as if it were at fixed.
+type alias struct{ end, fixed string }
 
 func newScanner(opts Options, readers map[fileKind]extractor) *scanner {
 	return &scanner{
@@ -58,7 +58,7 @@ func newScanner(opts Options, readers map[fileKind]extractor) *scanner {
 
 // warn adds to what a file's warning says.
 func (c *contents) warn(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+	text := strings.ToValidUTF8(fmt.Sprintf(format, args...), "\uFFFD")
 	if c.Warning != "" {
 		text = c.Warning + "; " + text
 	}
@@ -109,7 +109,7 @@ func (s *scanner) keep(p string, hash uint64, c *contents) error {
 		return nil
 	}
 	s.files[p] = c
-	tree := hashTree(nil, p)
+	tree := hashTree(p)
 	for _, h := range tree[:len(tree)-1] {
 		s.above[h] = struct{}{}
 	}
@@ -131,7 +131,7 @@ func (s *scanner) replace(p string, hash uint64) {
 func (s *scanner) clear(p string, hash uint64) {
 	delete(s.files, p)
 	delete(s.links, p)
-	if _, any := s.above[hash]; any {
+	if _, hides := s.above[hash]; hides {
 		maps.DeleteFunc(s.files, func(f string, _ *contents) bool { return strings.HasPrefix(f, p+"/") })
 		maps.DeleteFunc(s.links, func(l, _ string) bool { return strings.HasPrefix(l, p+"/") })
 	}
@@ -180,8 +180,9 @@ func (c *contents) isEmpty() bool {
 	switch c.Kind {
 	case kindDpkg, kindDpkgPart, kindAPK, kindOS, kindForeign, kindGo:
 		return false
+	default:
+		return len(c.Packages) == 0 && len(c.Owned) == 0 && c.Warning == ""
 	}
-	return len(c.Packages) == 0 && len(c.Owned) == 0 && c.Warning == ""
 }
 
 func (c *contents) size() int {

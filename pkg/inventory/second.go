@@ -13,9 +13,9 @@ import (
 func (s *scanner) needsSecond() bool {
 	s.wanted = slices.DeleteFunc(s.wanted, func(w wantedLink) bool { return s.files[w.path] != w.contents })
 	for _, fixed := range fixedPaths() {
-		real, ok := resolve(s.links, fixed, nil)
-		if ok && real != fixed && kindAt(real) != kindAt(fixed) {
-			s.aliases = append(s.aliases, alias{real: real, fixed: fixed})
+		end, ok := resolve(s.links, fixed, nil)
+		if ok && end != fixed && kindAt(end) != kindAt(fixed) {
+			s.aliases = append(s.aliases, alias{end: end, fixed: fixed})
 		}
 	}
 	return len(s.wanted)+len(s.aliases)+len(s.pointers) > 0
@@ -75,8 +75,8 @@ func (s *scanner) second(ctx context.Context, e *entry) error {
 func (s *scanner) readAlias(ctx context.Context, e *entry) error {
 	for _, a := range s.aliases {
 		as := a.fixed
-		if e.path != a.real {
-			rest, below := strings.CutPrefix(e.path, a.real+"/")
+		if e.path != a.end {
+			rest, below := strings.CutPrefix(e.path, a.end+"/")
 			if !below {
 				continue
 			}
@@ -138,9 +138,9 @@ func (s *scanner) leadsToFile(link, target string) bool {
 	if strings.HasPrefix(link, "node_modules/") || strings.Contains(link, "/node_modules/") {
 		return false
 	}
-	real := linkTarget(link, target)
-	_, above := s.above[hashPath(real)]
-	return above || s.files[real] != nil
+	end := linkTarget(link, target)
+	_, above := s.above[hashPath(end)]
+	return above || s.files[end] != nil
 }
 
 // isFixedOrAbove tells whether a fixed path is at or below a path.

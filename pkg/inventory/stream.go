@@ -45,7 +45,7 @@ func (s *stream) Read(p []byte) (int, error) {
 		s.err = s.tooLarge()
 		return n, s.err
 	}
-	if err != nil && err != io.EOF { //nolint:errorlint // the io.Reader contract is the bare io.EOF
+	if err != nil && err != io.EOF { // the io.Reader contract is the bare io.EOF
 		s.err = fmt.Errorf("read layer: %w", err)
 		return n, s.err
 	}
@@ -99,7 +99,7 @@ type entryReader struct {
 
 func (e *entryReader) Read(p []byte) (int, error) {
 	n, err := e.from.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // the io.Reader contract is the bare io.EOF
+	if err != nil && err != io.EOF { // the io.Reader contract is the bare io.EOF
 		e.err = err
 	}
 	return n, err //nolint:wrapcheck // a reader hands on what it got
