@@ -64,7 +64,7 @@ func TestResolveFaults(t *testing.T) {
 		},
 		"no answer": {
 			func(reg *imagetest.Registry) { reg.Inject(imagetest.Manifest, imagetest.Always, reg.Hang()) }, image.KindUnreachable,
-			"registry REG does not answer: no answer within 50ms", 0, true, 3,
+			"registry REG does not answer: no answer within 1s", 0, true, 3,
 		},
 		"trickle": {
 			func(reg *imagetest.Registry) {
@@ -87,7 +87,11 @@ func TestResolveFaults(t *testing.T) {
 			img := imagetest.Alpine()
 			ref := reg.MustPush(t.Context(), "app:1", img)
 			c.setUp(reg)
-			p := newPuller(t, func(o *image.Options) { o.HeaderTimeout = 50 * time.Millisecond })
+			p := newPuller(t, func(o *image.Options) {
+				if name == "no answer" || name == "trickle" {
+					impatient(o)
+				}
+			})
 			_, err := p.Resolve(t.Context(), ref, "")
 			config, configErr := img.ConfigName()
 			if configErr != nil {
@@ -136,7 +140,7 @@ func TestRetryAfterIsHonouredUpToTheDeadline(t *testing.T) {
 		t.Errorf("asked again after %s, not 1s", waited)
 	}
 	reg.Inject(imagetest.Manifest, 1, imagetest.TooManyRequests(5))
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	_, err := newPuller(t, func(o *image.Options) { o.ResolveTimeout = 20 * time.Second }).Resolve(ctx, ref, "")
 	e := wantFault(t, err, image.KindRateLimited, "image "+ref+": registry "+reg.Host()+

@@ -24,12 +24,16 @@ func newRegistry(tb testing.TB) *imagetest.Registry {
 	return reg
 }
 
-// newPuller makes an impatient puller without credentials.
+// impatient makes a puller give up registries that keep it waiting.
+func impatient(o *image.Options) {
+	o.HeaderTimeout, o.StallWindow = time.Second, 200*time.Millisecond
+}
+
+// newPuller makes a puller without credentials that tries again at once.
 func newPuller(tb testing.TB, change ...func(*image.Options)) *image.Puller {
 	tb.Helper()
 	opts := image.Options{
-		Keychain: authn.NewMultiKeychain(), Backoff: time.Millisecond, HeaderTimeout: 500 * time.Millisecond,
-		StallWindow: 200 * time.Millisecond, ResolveTimeout: 5 * time.Second,
+		Keychain: authn.NewMultiKeychain(), Backoff: time.Millisecond,
 	}
 	for _, f := range change {
 		f(&opts)

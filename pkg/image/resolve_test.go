@@ -73,7 +73,7 @@ func TestConcurrentResolvesShareRequests(t *testing.T) {
 	ref := reg.MustPush(t.Context(), "app:1", imagetest.Alpine())
 	open := make(chan struct{})
 	reg.Inject(imagetest.Manifest, imagetest.Always, reg.Gate(open))
-	p := newPuller(t, func(o *image.Options) { o.HeaderTimeout = 10 * time.Second })
+	p := newPuller(t)
 	var callers sync.WaitGroup
 	for range 50 {
 		callers.Go(func() {
@@ -253,7 +253,7 @@ func TestResolveLeavesAtTheCallersDeadline(t *testing.T) {
 	ref := reg.MustPush(t.Context(), "app:1", imagetest.Alpine())
 	open := make(chan struct{})
 	reg.Inject(imagetest.Manifest, 1, reg.Gate(open))
-	p := newPuller(t, func(o *image.Options) { o.HeaderTimeout = 10 * time.Second })
+	p := newPuller(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := p.Resolve(ctx, ref, "")

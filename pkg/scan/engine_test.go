@@ -1,7 +1,6 @@
 package scan_test
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -178,19 +177,10 @@ func TestPendingThenReady(t *testing.T) {
 	b := newBench(t)
 	img := imagetest.Nginx119()
 	ref := b.reg.MustPush(t.Context(), "nginx:1.19", img)
-	layers, err := img.Layers()
-	if err != nil {
-		t.Fatal(err)
-	}
-	digest, err := layers[1].Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
+	layer := firstLayer(t, img)
 	open := make(chan struct{})
-	b.reg.Inject(imagetest.Path(digest.String()), imagetest.Always, b.reg.Gate(open))
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	_, err = b.Scan(ctx, scan.Request{Reference: ref})
+	b.reg.Inject(imagetest.Path(layer), imagetest.Always, b.reg.Gate(open))
+	err := b.leave(t, ref, "the layer is asked for", func() bool { return b.reg.Count(layer) > 0 })
 	wantError(t, err, scan.KindPending, "image "+ref+": pending: 0.0 of 0.0 MB are read", "the scan goes on; retry in a moment")
 	close(open)
 	eventually(t, "the scan finishes by itself", func() bool { return b.metrics.get("finished ok") == 1 })

@@ -212,15 +212,16 @@ func TestQueue(t *testing.T) {
 	}
 	open := make(chan struct{})
 	b.reg.Inject(imagetest.Blob, imagetest.Always, b.reg.Gate(open))
-	brief := func(ref string) error {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer cancel()
-		_, err := b.Scan(ctx, scan.Request{Reference: ref})
-		return err
-	}
-	wantError(t, brief(refs[0]), scan.KindPending, "image "+refs[0]+": pending: 0.0 of 0.0 MB are read", "the scan goes on; retry in a moment")
-	wantError(t, brief(refs[1]), scan.KindPending, "image "+refs[1]+": pending: it waits until other scans are done", "the scan goes on; retry in a moment")
-	wantError(t, brief(refs[2]), scan.KindPending, "image "+refs[2]+": pending: 1 scans are waiting already",
+	const goesOn = "the scan goes on; retry in a moment"
+	err := b.leave(t, refs[0], "the first is being read", func() bool { return b.reg.Blobs() > len(refs) }) // beyond the configurations
+	wantError(t, err, scan.KindPending, "image "+refs[0]+": pending: 0.0 of 0.0 MB are read", goesOn)
+	eventually(t, "the second waits", func() bool {
+		err = b.leave(t, refs[1], "the second is started", func() bool { return b.metrics.get("started") == 2 })
+		return strings.Contains(err.Error(), "waits")
+	})
+	wantError(t, err, scan.KindPending, "image "+refs[1]+": pending: it waits until other scans are done", goesOn)
+	_, err = b.Scan(t.Context(), scan.Request{Reference: refs[2]})
+	wantError(t, err, scan.KindPending, "image "+refs[2]+": pending: 1 scans are waiting already",
 		"the scanner is busy; retry in a minute, or raise the server's setting scanConcurrency")
 	close(open)
 	eventually(t, "the queued scan is done too", func() bool { return b.metrics.get("finished ok") == 2 })

@@ -38,7 +38,7 @@ func newBench(tb testing.TB, change ...func(*scan.Options)) *bench {
 	b.feed.set(newFeed(tb, opensslFeed("1")))
 	var err error
 	b.puller, err = image.NewPuller(image.Options{
-		Keychain: authn.NewMultiKeychain(), Backoff: time.Millisecond, HeaderTimeout: 500 * time.Millisecond, StallWindow: 200 * time.Millisecond,
+		Keychain: authn.NewMultiKeychain(), Backoff: time.Millisecond,
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -78,6 +78,21 @@ func (b *bench) report(tb testing.TB, ref string) *scan.Report {
 		tb.Fatalf("scan %s: %v", ref, err)
 	}
 	return r
+}
+
+// leave starts a scan, gives it up once a condition holds, and gives the error of that.
+func (b *bench) leave(tb testing.TB, ref, when string, holds func() bool) error {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(tb.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := b.Scan(ctx, scan.Request{Reference: ref})
+		ended <- err
+	}()
+	eventually(tb, when, holds)
+	cancel()
+	return <-ended
 }
 
 // wantError checks an *scan.Error to the letter.
@@ -162,7 +177,7 @@ func newFeed(tb testing.TB, entries []advisory.Entry) *advisory.Index {
 func feedFile(tb testing.TB, entries []advisory.Entry) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "feed.index")
-	_, err := advisory.Write(tb.Context(), path, advisory.Contents{
+	_, err := advisory.Write(tb.Context(), path, &advisory.Contents{
 		Info: advisory.Info{Date: time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)},
 		Entries: func(yield func(advisory.Entry, error) bool) {
 			for _, e := range entries {
