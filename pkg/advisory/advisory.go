@@ -33,8 +33,8 @@ func severityNames() [6]string {
 
 // String gives the rating's lower-case name.
 func (s Severity) String() string {
-	if int(s) < len(severityNames()) {
-		return severityNames()[s]
+	if names := severityNames(); int(s) < len(names) {
+		return names[s]
 	}
 	return fmt.Sprintf("severity(%d)", uint8(s))
 }
@@ -101,7 +101,7 @@ type Finding struct {
 }
 
 // Fixable tells whether a version with the fix is known.
-func (f Finding) Fixable() bool { return f.FixedVersion != "" }
+func (f Finding) Fixable() bool { return f.FixedVersion != "" } //nolint:gocritic // hugeParam: a value, so that it works on every finding
 
 // Uncovered names an ecosystem of which an image has packages and the feed has no data: those packages were not judged.
 type Uncovered struct {
@@ -136,7 +136,7 @@ type Coverage struct {
 type Info struct {
 	Revision   string     `json:"revision"` // content hash: equal revisions hold equal data
 	Built      time.Time  `json:"built"`
-	Date       time.Time  `json:"date"` // the newest modification date of any source: the age of a feed counts from here
+	Date       time.Time  `json:"date"` // the newest modification date of an advisory: the age of a feed counts from here, however fresh its ratings are
 	Sources    []Source   `json:"sources"`
 	Ecosystems []Coverage `json:"ecosystems"`
 	Advisories int        `json:"advisories"`

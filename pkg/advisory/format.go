@@ -12,7 +12,7 @@ import (
 //	            SHA-256 over everything behind the header followed by the header up to the checksum
 //	strings     u32 count n, n+1 u32 offsets, the bytes. A string is named by its number everywhere below
 //	packages    16 bytes each, sorted by (ecosystem, name): u32 ecosystem, u32 name, u64 offset of its rows
-//	rows        per package: its boundary versions, ascending, and its rows (see rowcodec.go)
+//	per package: its boundary versions, ascending, then what each vulnerability affects (see rowcodec.go)
 //	vulns       u32 count n, n+1 u64 offsets, then one record each (see vulncodec.go); rows name them by number
 //	advisories  one record each, sorted by id (see advisorycodec.go)
 //	aliases     8 bytes each, sorted by the string: u32 string, u32 advisory
@@ -125,7 +125,7 @@ func (c *cursor) byte() byte {
 }
 
 func putNumber(b []byte, n int) []byte {
-	return binary.AppendUvarint(b, uint64(max(n, 0))) //nolint:gosec // G115: never negative
+	return binary.AppendUvarint(b, uint64(max(n, 0)))
 }
 
 func putText(b []byte, s string) []byte { return append(putNumber(b, len(s)), s...) }

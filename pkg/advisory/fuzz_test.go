@@ -36,8 +36,7 @@ func FuzzIndex(f *testing.F) {
 		}
 		x, err := advisory.Open(name)
 		if err != nil {
-			var fault *advisory.IndexError
-			if !errors.As(err, &fault) {
+			if _, typed := errors.AsType[*advisory.IndexError](err); !typed {
 				t.Errorf("untyped error %v", err)
 			}
 			return
@@ -48,8 +47,8 @@ func FuzzIndex(f *testing.F) {
 		if verified == nil && err != nil {
 			t.Errorf("verified, and then %v", err)
 		}
-		for _, found := range m.Findings {
-			_, _ = x.Advisory(found.Advisory)
+		for i := range m.Findings {
+			_, _ = x.Advisory(m.Findings[i].Advisory)
 		}
 		_, _ = x.Advisory("CVE-2021-3711")
 	})

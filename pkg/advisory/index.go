@@ -78,8 +78,8 @@ func (x *Index) unmapIfIdle() error {
 // guarded runs fn with the file mapped. Someone may cut the file short under us, against the rule that indexes are replaced by
 // renaming: reading a page that is gone is then an error of this call and not the end of the process.
 func (x *Index) guarded(fn func() error) (err error) {
-	if err := x.acquire(); err != nil {
-		return err
+	if closed := x.acquire(); closed != nil {
+		return closed
 	}
 	defer x.release()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -145,10 +145,14 @@ func (x *Index) advisoryID(i int) []byte {
 		return nil
 	}
 	n, size := binary.Uvarint(b)
-	if size <= 0 || n > uint64(len(b)-size) {
+	if size <= 0 {
 		return nil
 	}
-	return b[size : size+int(n)] //nolint:gosec // G115: n is at most the length of b
+	rest := b[size:]
+	if n > uint64(len(rest)) {
+		return nil
+	}
+	return rest[:n]
 }
 
 // stringBytes gives the string whose number is at the start of b; nil for one that does not exist. It points into the file.

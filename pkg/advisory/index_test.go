@@ -29,7 +29,7 @@ func seq[T any](items []T) iter.Seq2[T, error] {
 }
 
 // contents is a small feed that has every optional part once.
-func contents() advisory.Contents {
+func contents() *advisory.Contents {
 	openssl := &advisory.Vulnerability{
 		ID: "CVE-2021-3711", Advisory: "DEBIAN-CVE-2021-3711", Aliases: []string{"DEBIAN-CVE-2021-3711"}, Summary: "SM2 overflow",
 		Severity: advisory.SeverityCritical, SeveritySource: "NVD",
@@ -43,7 +43,7 @@ func contents() advisory.Contents {
 			{Kind: advisory.EventFixed, Version: version, At: time.Date(2021, 8, 25, 0, 0, 0, 0, time.UTC)},
 		}}
 	}
-	return advisory.Contents{
+	return &advisory.Contents{
 		Info: advisory.Info{
 			Built: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Date: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC),
 			Sources:    []advisory.Source{{Name: "osv/Debian", File: "all.zip", SHA256: "00", Records: 2, Used: 1}},
@@ -69,7 +69,7 @@ func contents() advisory.Contents {
 	}
 }
 
-func write(tb testing.TB, c advisory.Contents) (string, advisory.Info) {
+func write(tb testing.TB, c *advisory.Contents) (string, advisory.Info) {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "feed.index")
 	info, err := advisory.Write(tb.Context(), path, c)
@@ -112,13 +112,15 @@ func TestWriteThenRead(t *testing.T) {
 		t.Errorf("info %+v of a file of %d bytes, %v", info, stat.Size(), err)
 	}
 	want := []advisory.Coverage{
-		{Ecosystem: "Debian:10", Packages: 1, Rows: 1}, {Ecosystem: "Debian:11", Packages: 1, Rows: 1},
-		{Ecosystem: "PyPI", Packages: 1, Rows: 1}, {Ecosystem: "npm"},
+		{Ecosystem: "Debian:10", Packages: 1, Rows: 1},
+		{Ecosystem: "Debian:11", Packages: 1, Rows: 1},
+		{Ecosystem: "PyPI", Packages: 1, Rows: 1},
+		{Ecosystem: "npm"},
 	}
 	if !reflect.DeepEqual(info.Ecosystems, want) {
 		t.Errorf("coverage %+v", info.Ecosystems)
 	}
-	if err := x.Verify(t.Context()); err != nil {
+	if err = x.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
 	m, err := x.Match(t.Context(), inventory.Inventory{Packages: []inventory.Package{opensslPackage()}})
@@ -127,7 +129,10 @@ func TestWriteThenRead(t *testing.T) {
 	}
 	c := contents()
 	var v *advisory.Vulnerability
-	for e := range c.Entries {
+	for e, failed := range c.Entries {
+		if failed != nil {
+			t.Fatal(failed)
+		}
 		v = e.Rows[0].Vulnerability
 		break
 	}
@@ -147,7 +152,10 @@ func TestAdvisoryByIDAndAlias(t *testing.T) {
 	x := open(t, path)
 	var want advisory.Advisory
 	c := contents()
-	for a := range c.Advisories {
+	for a, err := range c.Advisories {
+		if err != nil {
+			t.Fatal(err)
+		}
 		want = a
 	}
 	for _, id := range []string{"DEBIAN-CVE-2021-3711", "X-1", "CVE-2021-3711"} {
@@ -284,8 +292,7 @@ func TestOpenRefusesEveryCutAndFlip(t *testing.T) {
 			t.Fatal(err)
 		}
 		x, err := advisory.Open(file)
-		var fault *advisory.IndexError
-		if !errors.As(err, &fault) {
+		if _, typed := errors.AsType[*advisory.IndexError](err); !typed {
 			t.Errorf("%s at %d: %v", what, at, err)
 		}
 		if x != nil {

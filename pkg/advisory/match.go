@@ -2,14 +2,11 @@ package advisory
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"slices"
 	"sort"
-	"strings"
-	"time"
 
 	"github.com/runecast/runecast/pkg/inventory"
 )
@@ -21,7 +18,9 @@ const UnknownDistribution = "unknown distribution"
 //
 // Packages are looked up by their ecosystem with its release and by AdvisoryName, and judged by AdvisoryVersion. An installed
 // version that cannot be parsed, or an advisory's, makes the finding uncertain and its severity unknown. Packages of an ecosystem
-// for which the index has no data are counted in Uncovered.
+// for which the index has no data are counted in Uncovered. Findings of one vulnerability share its details: do not change them.
+//
+//nolint:gocritic // hugeParam: once per image, and an inventory is a value everywhere
 func (x *Index) Match(ctx context.Context, inv inventory.Inventory) (Matches, error) {
 	var found Matches
 	err := x.guarded(func() error {
@@ -43,7 +42,7 @@ func (x *Index) Match(ctx context.Context, inv inventory.Inventory) (Matches, er
 				}
 			}
 		}
-		found = Matches{Findings: m.sorted(), Uncovered: sortedUncovered(uncovered)}
+		found = Matches{Findings: m.findings(), Uncovered: sortedUncovered(uncovered)}
 		return nil
 	})
 	if err != nil {
@@ -54,10 +53,11 @@ func (x *Index) Match(ctx context.Context, inv inventory.Inventory) (Matches, er
 
 // matcher is the state of one Match.
 type matcher struct {
-	x        *Index
-	vulns    map[int]*Vulnerability // decoded ones: many packages share them
-	row      row
-	findings []Finding
+	x      *Index
+	vulns  map[int]*Vulnerability // decoded ones: many packages share them
+	row    row
+	bounds []int // reused by every package
+	hits   []hit
 }
 
 // match judges one package.
@@ -66,7 +66,8 @@ func (m *matcher) match(p *inventory.Package) error {
 	if !ok {
 		return nil
 	}
-	rows := m.x.packageRows(offset)
+	rows := m.x.packageRows(offset, m.bounds[:0])
+	m.bounds = rows.bounds
 	position, unparsable, err := m.position(rows.bounds, p)
 	if err != nil {
 		return err
@@ -92,7 +93,7 @@ func (m *matcher) match(p *inventory.Package) error {
 func (m *matcher) position(bounds []int, p *inventory.Package) (position int, unparsable string, err error) {
 	installed, err := ParseVersion(p.Ecosystem, p.AdvisoryVersion())
 	if err != nil {
-		return -1, "the installed " + err.Error(), nil //nolint:nilerr // it makes the findings uncertain and says why
+		return -1, "the installed " + err.Error(), nil
 	}
 	equal := false
 	i := sort.Search(len(bounds), func(i int) bool {
@@ -163,7 +164,7 @@ func (v *verdict) judge(intervals []interval, position int) {
 // fix that any matching range names stays.
 func (v *verdict) escape(intervals []interval, position int) {
 	var last interval
-	for range len(intervals) {
+	for range intervals {
 		i := slices.IndexFunc(intervals, func(iv interval) bool { return iv.contains(position) })
 		if i < 0 {
 			break
@@ -207,75 +208,6 @@ func (m *matcher) doubt(v *verdict, p *inventory.Package, unparsable string) err
 	return nil
 }
 
-// add makes the finding.
-func (m *matcher) add(p *inventory.Package, bounds []int, v verdict) error {
-	vuln := m.vulns[m.row.vuln]
-	if vuln == nil {
-		var err error
-		if vuln, err = m.x.vulnerability(m.row.vuln); err != nil {
-			return err
-		}
-		m.vulns[m.row.vuln] = vuln
-	}
-	f := Finding{
-		ID: vuln.ID, Advisory: vuln.Advisory, Aliases: slices.Clone(vuln.Aliases), Summary: vuln.Summary, Package: *p,
-		Severity: vuln.Severity, SeveritySource: vuln.SeveritySource,
-		CVSS: clone(vuln.CVSS), EPSS: clone(vuln.EPSS), KEV: clone(vuln.KEV),
-		Published: vuln.Published, Uncertain: v.uncertain,
-	}
-	if v.uncertain != "" {
-		f.Severity, f.SeveritySource, f.CVSS = SeverityUnknown, "", nil
-	}
-	if v.fixed > 0 {
-		text, err := m.x.strings.text(bounds[v.fixed-1])
-		if err != nil {
-			return err
-		}
-		f.FixedVersion = text
-		if v.at != 0 {
-			f.FixedAt = time.Unix(v.at, 0).UTC()
-		}
-	}
-	m.findings = append(m.findings, f)
-	return nil
-}
-
-func clone[T any](p *T) *T {
-	if p == nil {
-		return nil
-	}
-	c := *p
-	return &c
-}
-
-// sorted gives the findings, worst first.
-func (m *matcher) sorted() []Finding {
-	order := make([]*Finding, len(m.findings))
-	for i := range m.findings {
-		order[i] = &m.findings[i]
-	}
-	slices.SortStableFunc(order, func(a, b *Finding) int {
-		return cmp.Or(
-			cmp.Compare(b.Severity, a.Severity), strings.Compare(a.ID, b.ID), strings.Compare(a.Package.Name, b.Package.Name),
-			strings.Compare(a.Package.Version, b.Package.Version), strings.Compare(a.Package.Path, b.Package.Path),
-		)
-	})
-	findings := make([]Finding, len(order))
-	for i, f := range order {
-		findings[i] = *f
-	}
-	return findings
-}
-
-func sortedUncovered(counts map[string]int) []Uncovered {
-	var list []Uncovered
-	for ecosystem, n := range counts {
-		list = append(list, Uncovered{Ecosystem: ecosystem, Packages: n})
-	}
-	slices.SortFunc(list, func(a, b Uncovered) int { return strings.Compare(a.Ecosystem, b.Ecosystem) })
-	return list
-}
-
 // findPackage gives the offset of a package's rows.
 func (x *Index) findPackage(ecosystem, name string) (offset uint64, ok bool) {
 	n := len(x.packages) / packageWidth
@@ -288,7 +220,8 @@ func (x *Index) findPackage(ecosystem, name string) (offset uint64, ok bool) {
 
 func (x *Index) comparePackage(i int, ecosystem, name string) int {
 	entry := x.packages[i*packageWidth:]
-	return cmp.Or(
-		bytes.Compare(x.stringBytes(entry), []byte(ecosystem)), bytes.Compare(x.stringBytes(entry[4:]), []byte(name)),
-	)
+	if c := bytes.Compare(x.stringBytes(entry), []byte(ecosystem)); c != 0 {
+		return c
+	}
+	return bytes.Compare(x.stringBytes(entry[4:]), []byte(name))
 }

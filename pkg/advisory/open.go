@@ -49,7 +49,7 @@ func (x *Index) load() error {
 		}
 		sections[i] = x.mapped[offset : offset+size]
 	}
-	return x.split(sections)
+	return x.split(&sections)
 }
 
 // checkHeader verifies everything that can be verified without looking into the sections.
@@ -86,7 +86,7 @@ func (x *Index) checkHeader() error {
 	return nil
 }
 
-func (x *Index) split(sections [sectionCount][]byte) error {
+func (x *Index) split(sections *[sectionCount][]byte) error {
 	var err error
 	for _, t := range []struct {
 		into    *table

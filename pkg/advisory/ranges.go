@@ -48,15 +48,15 @@ func newBoundaries(ecosystem string, rows []Row) (boundaries, error) {
 			parsed[text] = v
 		}
 	}
-	for i := range rows {
-		for _, r := range rows[i].Ranges {
+	for _, row := range rows {
+		for _, r := range row.Ranges {
 			for _, e := range r {
 				if !e.unbounded() {
 					add(e.Version)
 				}
 			}
 		}
-		for _, v := range rows[i].Versions {
+		for _, v := range row.Versions {
 			add(v)
 		}
 	}
@@ -79,8 +79,8 @@ func rankVersions(parsed map[string]Version) (boundaries, error) {
 	}
 	slices.SortStableFunc(texts, compare)
 	b := boundaries{rank: make(map[string]int, len(texts))}
-	for i, text := range texts {
-		if i == 0 || compare(texts[i-1], text) != 0 {
+	for _, text := range texts {
+		if n := len(b.texts); n == 0 || compare(b.texts[n-1], text) != 0 {
 			b.texts = append(b.texts, text)
 		}
 		b.rank[text] = len(b.texts) - 1

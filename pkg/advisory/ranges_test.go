@@ -2,6 +2,7 @@ package advisory_test
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
@@ -36,7 +37,7 @@ func judge(t *testing.T, ranges, listed, installed []string) map[string]string {
 	for _, text := range ranges {
 		row.Ranges = append(row.Ranges, parseRange(t, text))
 	}
-	path, _ := write(t, advisory.Contents{
+	path, _ := write(t, &advisory.Contents{
 		Entries:    seq([]advisory.Entry{{Ecosystem: "npm", Name: "p", Rows: []advisory.Row{row}}}),
 		Advisories: seq([]advisory.Advisory(nil)),
 	})
@@ -47,7 +48,8 @@ func judge(t *testing.T, ranges, listed, installed []string) map[string]string {
 		if err != nil || len(m.Findings) > 1 {
 			t.Fatalf("%s: %d findings, %v", version, len(m.Findings), err)
 		}
-		for _, f := range m.Findings {
+		for i := range m.Findings {
+			f := &m.Findings[i]
 			said[version] = strings.TrimSpace("affected " + f.FixedVersion)
 			if f.Uncertain != "" {
 				said[version] = strings.TrimSpace(fmt.Sprintf("%s: %s", f.Severity, f.Uncertain))
@@ -166,9 +168,7 @@ func TestRanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			want := map[string]string{}
-			for version, said := range c.want {
-				want[version] = said
-			}
+			maps.Copy(want, c.want)
 			if want["any"] == "" && (len(c.ranges) > 0 || len(c.listed) > 0 && c.listed[0] != "any") {
 				want["any"] = `unknown: the installed version "any" is no npm version: it does not start with numbers separated by dots`
 			}

@@ -51,8 +51,9 @@ type row struct {
 	uncertain int   // 1 + string number; 0: certain
 }
 
-func (x *Index) packageRows(offset uint64) packageRows {
-	p := packageRows{x: x}
+// packageRows starts reading the rows at an offset. The boundaries go into the buffer given.
+func (x *Index) packageRows(offset uint64, bounds []int) packageRows {
+	p := packageRows{x: x, bounds: bounds}
 	if offset > uint64(len(x.rows)) {
 		p.fail("rows lie outside their section")
 		return p

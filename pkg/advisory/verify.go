@@ -48,7 +48,7 @@ func (x *Index) verifyPackages(ctx context.Context) error {
 
 // verifyRows reads the rows of a package and compares its boundaries.
 func (x *Index) verifyRows(ecosystem string, offset uint64) error {
-	rows := x.packageRows(offset)
+	rows := x.packageRows(offset, nil)
 	var previous Version
 	for i, number := range rows.bounds {
 		text, err := x.strings.text(number)

@@ -26,7 +26,7 @@ type rating struct {
 	modified  time.Time
 }
 
-func (r rating) flags() byte {
+func (r *rating) flags() byte {
 	var f byte
 	for bit, set := range map[byte]bool{
 		hasCVSS: r.cvss != nil, hasEPSS: r.epss != nil, hasKEV: r.kev != nil,
@@ -39,7 +39,7 @@ func (r rating) flags() byte {
 	return f
 }
 
-func (r rating) append(b []byte, put func([]byte, string) []byte) []byte {
+func (r *rating) append(b []byte, put func([]byte, string) []byte) []byte {
 	b = append(b, byte(r.severity), r.flags())
 	b = put(b, r.source)
 	if r.cvss != nil {

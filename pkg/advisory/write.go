@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +19,7 @@ import (
 // Write makes an index file at path, atomically: a temporary file in the same directory is written, synced and renamed, so that a
 // reader sees the old index or the new one and an error leaves the old one as it is. Equal contents give equal bytes. It returns the
 // Info that the index will give: Revision, Ecosystems, Advisories, Rows and Bytes are computed here.
-func Write(ctx context.Context, path string, c Contents) (Info, error) {
+func Write(ctx context.Context, path string, c *Contents) (Info, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".index-*")
 	if err != nil {
 		return Info{}, fmt.Errorf("write feed index %s: %w", path, err)
@@ -55,7 +54,7 @@ func Replace(from, to string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-func writeFile(ctx context.Context, f *os.File, c Contents) (Info, error) {
+func writeFile(ctx context.Context, f *os.File, c *Contents) (Info, error) {
 	w := &writer{
 		body: bufio.NewWriterSize(f, 1<<20), file: sha256.New(), data: sha256.New(), at: headerSize,
 		strings: map[string]int{}, vulnByBytes: map[string]int{}, aliases: map[string]aliasTarget{},
@@ -103,7 +102,7 @@ type writer struct {
 type aliasTarget struct{ advisory, weight int }
 
 // contents writes all sections.
-func (w *writer) contents(ctx context.Context, c Contents) error {
+func (w *writer) contents(ctx context.Context, c *Contents) error {
 	previous := Entry{}
 	for entry, err := range c.Entries {
 		if err == nil {
@@ -199,47 +198,6 @@ func (w *writer) vulnerability(v *Vulnerability) int {
 	return n
 }
 
-// section writes a section and notes where it is.
-func (w *writer) section(section int, parts ...[]byte) error {
-	start := w.at
-	for _, part := range parts {
-		if err := w.write(section, part); err != nil {
-			return err
-		}
-	}
-	w.sections[section] = [2]uint64{start, w.at - start}
-	return nil
-}
-
-// write appends to the file and to the hashes.
-func (w *writer) write(section int, part []byte) error {
-	if _, err := w.body.Write(part); err != nil {
-		return err
-	}
-	w.file.Write(part)
-	if section != sectionInfo {
-		w.data.Write(part)
-	}
-	w.at += uint64(len(part))
-	return nil
-}
-
-// stringSection writes the string table, whose offsets have four bytes.
-func (w *writer) stringSection() error {
-	head := binary.LittleEndian.AppendUint32(nil, uint32(min(len(w.texts), math.MaxUint32))) //nolint:gosec // G115: bounded here and checked below
-	var blob []byte
-	for i := range len(w.texts) + 1 {
-		if len(blob) > math.MaxUint32 {
-			return errors.New("the texts of the feed have more than 4 GiB; leave out ecosystems that are not needed")
-		}
-		head = binary.LittleEndian.AppendUint32(head, uint32(len(blob))) //nolint:gosec // G115: checked above
-		if i < len(w.texts) {
-			blob = append(blob, w.texts[i]...)
-		}
-	}
-	return w.section(sectionStrings, head, blob)
-}
-
 // description completes Info and writes it.
 func (w *writer) description() error {
 	w.info.Ecosystems = nil
@@ -262,31 +220,4 @@ func (w *writer) description() error {
 	}
 	w.info.Bytes = int64(w.at) //nolint:gosec // G115: the length of a file that was just written
 	return nil
-}
-
-// header gives the header with the checksum of the file.
-func (w *writer) header() []byte {
-	head := make([]byte, 0, headerSize)
-	head = append(head, magic...)
-	head = binary.LittleEndian.AppendUint32(head, formatVersion)
-	head = binary.LittleEndian.AppendUint32(head, sectionCount)
-	head = binary.LittleEndian.AppendUint64(head, w.at)
-	for _, s := range w.sections {
-		head = binary.LittleEndian.AppendUint64(head, s[0])
-		head = binary.LittleEndian.AppendUint64(head, s[1])
-	}
-	w.file.Write(head)
-	return w.file.Sum(head)
-}
-
-// offsetTable gives the count and the offsets that stand before records.
-func offsetTable(records [][]byte) []byte {
-	b := binary.LittleEndian.AppendUint32(nil, uint32(min(len(records), math.MaxUint32))) //nolint:gosec // G115: bounded here
-	var at uint64
-	b = binary.LittleEndian.AppendUint64(b, at)
-	for _, r := range records {
-		at += uint64(len(r))
-		b = binary.LittleEndian.AppendUint64(b, at)
-	}
-	return b
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // advisories streams the details of all records into their section; only the offsets are kept.
-func (w *writer) advisories(ctx context.Context, c Contents) error {
+func (w *writer) advisories(ctx context.Context, c *Contents) error {
 	start := w.at
 	offsets := binary.LittleEndian.AppendUint64(nil, 0)
 	previous := ""

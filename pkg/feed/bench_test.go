@@ -50,7 +50,7 @@ func BenchmarkOpen(b *testing.B) {
 func BenchmarkMatch(b *testing.B) {
 	sources, _ := realFeeds(b)
 	x, _ := build(b, sources)
-	inv := benchInventory(b, sources)
+	inv := benchInventory(b, &sources)
 	m, err := x.Match(b.Context(), inv)
 	if err != nil {
 		b.Fatal(err)
@@ -66,7 +66,7 @@ func BenchmarkMatch(b *testing.B) {
 }
 
 // benchInventory takes package names and their highest fixed versions from the feed and installs a version just below.
-func benchInventory(b *testing.B, sources feed.Sources) inventory.Inventory {
+func benchInventory(b *testing.B, sources *feed.Sources) inventory.Inventory {
 	b.Helper()
 	z, err := zip.OpenReader(filepath.Join(sources.OSVDir, "Debian", "all.zip"))
 	if err != nil {
@@ -81,9 +81,14 @@ func benchInventory(b *testing.B, sources feed.Sources) inventory.Inventory {
 		}
 		var o struct {
 			Affected []struct {
-				Package struct{ Ecosystem, Name string }
-				Ranges  []struct{ Events []map[string]string }
-			}
+				Package struct {
+					Ecosystem string `json:"ecosystem"`
+					Name      string `json:"name"`
+				} `json:"package"`
+				Ranges []struct {
+					Events []map[string]string `json:"events"`
+				} `json:"ranges"`
+			} `json:"affected"`
 		}
 		if err := json.NewDecoder(r).Decode(&o); err != nil {
 			b.Fatal(err)

@@ -33,6 +33,8 @@ type Sources struct {
 //
 // Withdrawn records are left out. Info.Date is the newest modification date of an OSV record, because the feed is as old as what it
 // knows of versions, however fresh its ratings are; dates more than a day after the build are mistakes and do not count.
+//
+//nolint:gocritic // hugeParam: once per feed, and a copy cannot change under it
 func Build(ctx context.Context, s Sources, out string, progress func(stage string, done, total int64)) (advisory.Info, error) {
 	now := time.Now
 	if s.Now != nil {
@@ -42,7 +44,7 @@ func Build(ctx context.Context, s Sources, out string, progress func(stage strin
 		texts: interner{}, known: newKnowledge(now()), records: map[string]*record{}, members: map[packageKey][]member{},
 		info: advisory.Info{Built: now().UTC().Truncate(time.Second)}, progress: progress,
 	}
-	zips, err := b.findZips(s)
+	zips, err := b.findZips(&s)
 	if err != nil {
 		return advisory.Info{}, fmt.Errorf("build feed index: %w", err)
 	}
@@ -50,11 +52,11 @@ func Build(ctx context.Context, s Sources, out string, progress func(stage strin
 		return advisory.Info{}, fmt.Errorf("build feed index: %w", err)
 	}
 	defer b.details.close()
-	if err := b.read(ctx, s, zips); err != nil {
+	if err = b.read(ctx, &s, zips); err != nil {
 		return advisory.Info{}, fmt.Errorf("build feed index: %w", err)
 	}
 	stage(progress, "index")(0, int64(len(b.members)))
-	info, err := advisory.Write(ctx, out, advisory.Contents{Info: b.info, Entries: b.entries(), Advisories: b.advisories()})
+	info, err := advisory.Write(ctx, out, &advisory.Contents{Info: b.info, Entries: b.entries(), Advisories: b.advisories()})
 	if err != nil {
 		return advisory.Info{}, fmt.Errorf("build feed index: %w", err)
 	}
@@ -77,7 +79,7 @@ type builder struct {
 type osvZip struct{ ecosystem, file string }
 
 // findZips lists the exports, and looks whether the other files are there before hours of work are done for nothing.
-func (b *builder) findZips(s Sources) ([]osvZip, error) {
+func (b *builder) findZips(s *Sources) ([]osvZip, error) {
 	const remedy = "put OSV's exports there as <Ecosystem>/all.zip (https://osv-vulnerabilities.storage.googleapis.com/<Ecosystem>/all.zip)"
 	entries, err := os.ReadDir(s.OSVDir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -114,7 +116,7 @@ func (b *builder) findZips(s Sources) ([]osvZip, error) {
 }
 
 // read reads all sources: the records first, since they say which CVEs matter.
-func (b *builder) read(ctx context.Context, s Sources, zips []osvZip) error {
+func (b *builder) read(ctx context.Context, s *Sources, zips []osvZip) error {
 	for _, z := range zips {
 		if err := b.readOSV(ctx, z); err != nil {
 			return err
@@ -147,16 +149,16 @@ func (b *builder) readOSV(ctx context.Context, z osvZip) error {
 	}
 	all := func(string) bool { return true }
 	s.Records, err = zipRecords(ctx, z.file, all, stage(b.progress, s.Name), func(_ string, text []byte) error {
-		o, err := decodeOSV(text)
-		if err != nil {
-			return err
+		o, decodeErr := decodeOSV(text)
+		if decodeErr != nil {
+			return decodeErr
 		}
 		b.known.date(&s, parseTime(o.Modified))
-		r, err := b.add(o)
+		r, addErr := b.add(o)
 		if r != nil && len(r.affected) > 0 {
 			s.Used++
 		}
-		return err
+		return addErr
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)

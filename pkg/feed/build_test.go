@@ -132,9 +132,11 @@ func TestBuildRefuses(t *testing.T) {
 	t.Parallel()
 	const remedy = "put OSV's exports there as <Ecosystem>/all.zip (https://osv-vulnerabilities.storage.googleapis.com/<Ecosystem>/all.zip)"
 	good := func(t *testing.T) string {
+		t.Helper()
 		return osvDir(t, map[string][]object{"Go": {record("GO-1", object{"aliases": []string{"CVE-2024-0001"}}, affected("Go", "m", "introduced", "0"))}})
 	}
 	broken := func(t *testing.T, name, text string) string {
+		t.Helper()
 		dir := t.TempDir()
 		if err := os.Mkdir(filepath.Join(dir, "Go"), 0o700); err != nil {
 			t.Fatal(err)
@@ -156,15 +158,19 @@ func TestBuildRefuses(t *testing.T) {
 		file    func(s feed.Sources) string
 	}{
 		"no directory": {
-			sources: func(t *testing.T) feed.Sources { return feed.Sources{OSVDir: filepath.Join(t.TempDir(), "gone")} },
-			want:    `the OSV directory "DIR" does not exist; ` + remedy,
+			sources: func(t *testing.T) feed.Sources {
+				t.Helper()
+				return feed.Sources{OSVDir: filepath.Join(t.TempDir(), "gone")}
+			},
+			want: `the OSV directory "DIR" does not exist; ` + remedy,
 		},
 		"an empty directory": {
-			sources: func(t *testing.T) feed.Sources { return feed.Sources{OSVDir: t.TempDir()} },
+			sources: func(t *testing.T) feed.Sources { t.Helper(); return feed.Sources{OSVDir: t.TempDir()} },
 			want:    `the OSV directory "DIR" has no <Ecosystem>/all.zip; ` + remedy,
 		},
 		"an ecosystem without its zip": {
 			sources: func(t *testing.T) feed.Sources {
+				t.Helper()
 				dir := good(t)
 				if err := os.Mkdir(filepath.Join(dir, "npm"), 0o700); err != nil {
 					t.Fatal(err)
@@ -174,27 +180,33 @@ func TestBuildRefuses(t *testing.T) {
 			want: `the OSV directory has no npm/all.zip; ` + remedy + `, or remove the directory`,
 		},
 		"a record that is no JSON": {
-			sources: func(t *testing.T) feed.Sources { return feed.Sources{OSVDir: broken(t, "GO-9.json", "{nonsense")} },
-			want:    `osv/Go: read DIR/Go/all.zip: record GO-9.json: it is no OSV record: invalid character 'n' looking for beginning of object key string`,
+			sources: func(t *testing.T) feed.Sources {
+				t.Helper()
+				return feed.Sources{OSVDir: broken(t, "GO-9.json", "{nonsense")}
+			},
+			want: `osv/Go: read DIR/Go/all.zip: record GO-9.json: it is no OSV record: invalid character 'n' looking for beginning of object key string`,
 		},
 		"a record with a wrong type": {
 			sources: func(t *testing.T) feed.Sources {
+				t.Helper()
 				return feed.Sources{OSVDir: broken(t, "GO-9.json", `{"id": "GO-9", "affected": 5}`)}
 			},
 			want: `osv/Go: read DIR/Go/all.zip: record GO-9.json: it is no OSV record: json: cannot unmarshal number into Go struct field osvRecord.affected of type []feed.osvAffected`,
 		},
 		"a record without id": {
-			sources: func(t *testing.T) feed.Sources { return feed.Sources{OSVDir: broken(t, "x.json", `{}`)} },
+			sources: func(t *testing.T) feed.Sources { t.Helper(); return feed.Sources{OSVDir: broken(t, "x.json", `{}`)} },
 			want:    `osv/Go: read DIR/Go/all.zip: record x.json: it is no OSV record: it has no id`,
 		},
 		"a record that is far too large": {
 			sources: func(t *testing.T) feed.Sources {
+				t.Helper()
 				return feed.Sources{OSVDir: broken(t, "x.json", `{"id":"`+strings.Repeat("x", 17<<20)+`"}`)}
 			},
 			want: `osv/Go: read DIR/Go/all.zip: record x.json: it has more than 16 MiB`,
 		},
 		"a missing NVD file": {
 			sources: func(t *testing.T) feed.Sources {
+				t.Helper()
 				return feed.Sources{OSVDir: good(t), NVD: []string{filepath.Join(t.TempDir(), "nvd.json")}}
 			},
 			want: `stat FILE: no such file or directory; give a file that exists, or leave this source out`,
@@ -202,6 +214,7 @@ func TestBuildRefuses(t *testing.T) {
 		},
 		"NVD's old format": {
 			sources: func(t *testing.T) feed.Sources {
+				t.Helper()
 				return feed.Sources{OSVDir: good(t), NVD: []string{jsonFile(t, object{"CVE_Items": []object{}})}}
 			},
 			want: `NVD: read FILE: it has no vulnerabilities and is not NVD's JSON 2.0`,
@@ -209,28 +222,39 @@ func TestBuildRefuses(t *testing.T) {
 		},
 		"an NVD file that is cut off": {
 			sources: func(t *testing.T) feed.Sources {
+				t.Helper()
 				return feed.Sources{OSVDir: good(t), NVD: []string{textFile(t, `{"vulnerabilities":[{"cve":{"id":"CVE-1"}}`)}}
 			},
 			want: `NVD: read FILE: it is cut off; fetch it again`,
 			file: func(s feed.Sources) string { return s.NVD[0] },
 		},
 		"a CVE zip that is none": {
-			sources: func(t *testing.T) feed.Sources { return feed.Sources{OSVDir: good(t), CVE: []string{textFile(t, "x")}} },
-			want:    `CVE records: read FILE: zip: not a valid zip file`,
-			file:    func(s feed.Sources) string { return s.CVE[0] },
+			sources: func(t *testing.T) feed.Sources {
+				t.Helper()
+				return feed.Sources{OSVDir: good(t), CVE: []string{textFile(t, "x")}}
+			},
+			want: `CVE records: read FILE: zip: not a valid zip file`,
+			file: func(s feed.Sources) string { return s.CVE[0] },
 		},
 		"a KEV file of another kind": {
-			sources: func(t *testing.T) feed.Sources { return feed.Sources{OSVDir: good(t), KEV: textFile(t, "{}")} },
-			want:    `KEV: read FILE: it has no vulnerabilities and is not CISA's catalogue`,
-			file:    func(s feed.Sources) string { return s.KEV },
+			sources: func(t *testing.T) feed.Sources {
+				t.Helper()
+				return feed.Sources{OSVDir: good(t), KEV: textFile(t, "{}")}
+			},
+			want: `KEV: read FILE: it has no vulnerabilities and is not CISA's catalogue`,
+			file: func(s feed.Sources) string { return s.KEV },
 		},
 		"an EPSS file without heading": {
-			sources: func(t *testing.T) feed.Sources { return feed.Sources{OSVDir: good(t), EPSS: textFile(t, "<html>")} },
-			want:    `EPSS: read FILE: line 1 is "<html>" instead of the heading cve,epss,percentile`,
-			file:    func(s feed.Sources) string { return s.EPSS },
+			sources: func(t *testing.T) feed.Sources {
+				t.Helper()
+				return feed.Sources{OSVDir: good(t), EPSS: textFile(t, "<html>")}
+			},
+			want: `EPSS: read FILE: line 1 is "<html>" instead of the heading cve,epss,percentile`,
+			file: func(s feed.Sources) string { return s.EPSS },
 		},
 		"an EPSS score out of bounds": {
 			sources: func(t *testing.T) feed.Sources {
+				t.Helper()
 				return feed.Sources{OSVDir: good(t), EPSS: textFile(t, "cve,epss,percentile\nCVE-2024-0001,1.5,0.1\n")}
 			},
 			want: `EPSS: read FILE: line 2, "CVE-2024-0001,1.5,0.1": "1.5" is no number from 0 to 1`,

@@ -54,9 +54,9 @@ func (k *knowledge) readCVE(ctx context.Context, file string, progress progressF
 	}
 	want := func(name string) bool { return k.wanted[strings.TrimSuffix(name, ".json")] }
 	s.Records, err = zipRecords(ctx, file, want, stage(progress, s.Name), func(_ string, text []byte) error {
-		r, err := decodeCVE(text)
-		if err != nil {
-			return err
+		r, decodeErr := decodeCVE(text)
+		if decodeErr != nil {
+			return decodeErr
 		}
 		k.date(&s, parseTime(r.CVEMetadata.DateUpdated))
 		if k.addCVE(r) {
@@ -106,7 +106,7 @@ func (k *knowledge) addCVE(r *cveRecord) bool {
 			title = d.Value
 		}
 	}
-	if title = oneLine(title, summaryRunes); title != "" {
+	if title = oneLine(title); title != "" {
 		k.titles[id], said = title, true
 	}
 	return said

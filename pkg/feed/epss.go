@@ -3,6 +3,7 @@ package feed
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -52,7 +53,7 @@ func (k *knowledge) scanEPSS(r io.Reader, s *advisory.Source) error {
 		return err
 	}
 	if !heading {
-		return fmt.Errorf("it has no heading cve,epss,percentile and is no EPSS file")
+		return errors.New("it has no heading cve,epss,percentile and is no EPSS file")
 	}
 	return nil
 }

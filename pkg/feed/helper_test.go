@@ -3,6 +3,8 @@ package feed_test
 import (
 	"archive/zip"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -31,7 +33,7 @@ func zipFile(tb testing.TB, path string, records ...object) {
 	for _, r := range records {
 		name, _ := r["id"].(string)
 		if meta, ok := r["cveMetadata"].(object); ok {
-			name = "cves/" + meta["cveId"].(string)
+			name = fmt.Sprint("cves/", meta["cveId"])
 		}
 		w, err := z.Create(name + ".json")
 		if err == nil {
@@ -100,13 +102,13 @@ func affected(ecosystem, name string, events ...string) object {
 // record is an OSV record.
 func record(id string, more object, packages ...object) object {
 	r := object{"schema_version": "1.7.0", "id": id, "modified": "2026-08-01T00:00:00Z", "affected": packages}
-	for k, v := range more {
-		r[k] = v
-	}
+	maps.Copy(r, more)
 	return r
 }
 
 // build makes an index and opens it.
+//
+//nolint:gocritic // hugeParam: a test
 func build(tb testing.TB, s feed.Sources) (*advisory.Index, advisory.Info) {
 	tb.Helper()
 	if s.Now == nil {
@@ -151,7 +153,7 @@ func find(tb testing.TB, m advisory.Matches, id string) advisory.Finding {
 }
 
 // realFeeds are the real feeds where they are, else records written for the project.
-func realFeeds(tb testing.TB) (sources feed.Sources, real bool) {
+func realFeeds(tb testing.TB) (sources feed.Sources, areReal bool) {
 	tb.Helper()
 	dir := os.Getenv("RUNECAST_TEST_FEEDS")
 	if dir == "" {
@@ -174,7 +176,7 @@ func smallFeeds(tb testing.TB) feed.Sources {
 	zipFile(tb, cve, readObjects(tb, "testdata/cve/*.json")...)
 	ecosystems := map[string][]object{}
 	for _, ecosystem := range []string{"Alpine", "Debian", "Go", "PyPI", "npm"} {
-		ecosystems[ecosystem] = readObjects(tb, filepath.Join("testdata/osv", ecosystem, "*.json"))
+		ecosystems[ecosystem] = readObjects(tb, filepath.Join("testdata", "osv", ecosystem, "*.json"))
 	}
 	return feed.Sources{
 		OSVDir: osvDir(tb, ecosystems), NVD: []string{"testdata/nvd.json"}, CVE: []string{cve},

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sirupsen/logrus"
 	logtest "github.com/sirupsen/logrus/hooks/test"
 
 	"github.com/runecast/runecast/pkg/advisory"
@@ -62,16 +61,16 @@ func TestImport(t *testing.T) {
 		"no index":     {[]byte("hello"), "import feed index: FILE is no feed index: it does not start like one; give the file that 'runecast feed build' wrote"},
 	} {
 		bad := filepath.Join(t.TempDir(), "bad.index")
-		if err := os.WriteFile(bad, c.file, 0o600); err != nil {
+		if err = os.WriteFile(bad, c.file, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := feed.Import(t.Context(), bad, target)
+		_, err = feed.Import(t.Context(), bad, target)
 		var fault *advisory.IndexError
 		if text := strings.ReplaceAll(c.want, "FILE", bad); !errors.As(err, &fault) || err.Error() != text {
 			t.Errorf("%s:\ngot  %v\nwant %s", name, err, text)
 		}
-		if now, err := os.ReadFile(target); err != nil || !bytes.Equal(now, old) {
-			t.Errorf("%s: the old index changed, %v", name, err)
+		if now, readErr := os.ReadFile(target); readErr != nil || !bytes.Equal(now, old) {
+			t.Errorf("%s: the old index changed, %v", name, readErr)
 		}
 	}
 	info, err := feed.Import(t.Context(), from, target)
@@ -155,7 +154,7 @@ func TestHolderTakesAndRefuses(t *testing.T) {
 	}
 	logged := false
 	for _, e := range hook.AllEntries() {
-		logged = logged || e.Level == logrus.ErrorLevel && e.Message == "feed index refused" && e.Data["previousStaysInUse"] == true
+		logged = logged || e.Level.String() == "error" && e.Message == "feed index refused" && e.Data["previousStaysInUse"] == true
 	}
 	if !logged {
 		t.Error("the refusal was not logged")
@@ -196,12 +195,12 @@ func TestSwapsLoseNoMatch(t *testing.T) {
 	h := feed.NewHolder(path, time.Millisecond, log)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { _ = h.Run(ctx) })
+	running.Go(func() { _ = h.Run(ctx) }) // ends with the context, as its error says
 	var matched, seen atomic.Int64
 	for range 4 {
 		running.Go(func() {
 			for ctx.Err() == nil {
-				id := current(t, h)
+				id := current(t, h) //nolint:contextcheck // a match must not end with the loop that is tested
 				if !strings.HasPrefix(id, "GO-") {
 					t.Errorf("got %q", id)
 					return

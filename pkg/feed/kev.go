@@ -32,8 +32,8 @@ func (k *knowledge) readKEV(ctx context.Context, file string, progress progressF
 	}
 	var catalogue kevCatalogue
 	err = readPlain(ctx, file, func(r io.Reader) error {
-		if err := json.NewDecoder(r).Decode(&catalogue); err != nil {
-			return err
+		if decodeErr := json.NewDecoder(r).Decode(&catalogue); decodeErr != nil {
+			return decodeErr
 		}
 		if len(catalogue.Vulnerabilities) == 0 {
 			return errors.New("it has no vulnerabilities and is not CISA's catalogue")

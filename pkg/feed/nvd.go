@@ -43,43 +43,45 @@ func (k *knowledge) readNVD(ctx context.Context, file string, progress progressF
 		return s, err
 	}
 	tell := stage(progress, s.Name)
-	var total int64
-	err = readPlain(ctx, file, func(r io.Reader) error {
-		d := json.NewDecoder(r)
-		found, err := seekArray(d, "vulnerabilities", func(name string) error {
-			if name == "totalResults" {
-				return d.Decode(&total)
-			}
-			return d.Decode(new(json.RawMessage))
-		})
-		if err != nil {
-			return err
-		}
-		if !found {
-			return errors.New("it has no vulnerabilities and is not NVD's JSON 2.0")
-		}
-		for d.More() {
-			var item nvdItem
-			if err := d.Decode(&item); err != nil {
-				return fmt.Errorf("vulnerability %d (%s): %w", s.Records+1, item.CVE.ID, err)
-			}
-			s.Records++
-			if s.Records%1024 == 0 {
-				tell(int64(s.Records), total)
-			}
-			k.date(&s, parseTime(item.CVE.LastModified))
-			if k.addNVD(&item) {
-				s.Used++
-			}
-		}
-		_, err = d.Token() // the end of the list: a file that was cut off here is not complete
-		return err
-	})
-	if err != nil {
+	if err = readPlain(ctx, file, func(r io.Reader) error { return k.scanNVD(r, &s, tell) }); err != nil {
 		return s, fmt.Errorf("NVD: %w", err)
 	}
 	tell(int64(s.Records), int64(s.Records))
 	return s, nil
+}
+
+// scanNVD reads the list item by item: it has a quarter of a million.
+func (k *knowledge) scanNVD(r io.Reader, s *advisory.Source, tell func(done, total int64)) error {
+	var total int64
+	d := json.NewDecoder(r)
+	found, err := seekArray(d, "vulnerabilities", func(name string) error {
+		if name == "totalResults" {
+			return d.Decode(&total)
+		}
+		return d.Decode(new(json.RawMessage))
+	})
+	if err != nil {
+		return err
+	}
+	if !found {
+		return errors.New("it has no vulnerabilities and is not NVD's JSON 2.0")
+	}
+	for d.More() {
+		var item nvdItem
+		if err = d.Decode(&item); err != nil {
+			return fmt.Errorf("vulnerability %d (%s): %w", s.Records+1, item.CVE.ID, err)
+		}
+		s.Records++
+		if s.Records%1024 == 0 {
+			tell(int64(s.Records), total)
+		}
+		k.date(s, parseTime(item.CVE.LastModified))
+		if k.addNVD(&item) {
+			s.Used++
+		}
+	}
+	_, err = d.Token() // the end of the list: a file that was cut off here is not complete
+	return err
 }
 
 // seekArray reads an object up to the start of one of its arrays; every other member is given to skip.
@@ -98,8 +100,8 @@ func seekArray(d *json.Decoder, member string, skip func(name string) error) (bo
 		}
 		if name != member {
 			text, _ := name.(string) // a member's name is a string, or the decoder would have failed
-			if err := skip(text); err != nil {
-				return false, err
+			if skipErr := skip(text); skipErr != nil {
+				return false, skipErr
 			}
 			continue
 		}
@@ -124,7 +126,7 @@ func (k *knowledge) addNVD(item *nvdItem) bool {
 	if k.titles[id] == "" {
 		for _, d := range item.CVE.Descriptions {
 			if d.Lang == "en" {
-				k.titles[id] = oneLine(d.Value, summaryRunes)
+				k.titles[id] = oneLine(d.Value)
 				break
 			}
 		}

@@ -150,10 +150,10 @@ func (r *osvRecord) cvesOf() []string {
 	return slices.Compact(cves)
 }
 
-// oneLine gives the first line of a text, at most limit runes.
-func oneLine(text string, limit int) string {
+// oneLine gives the first line of a text, at most as long as a summary may be.
+func oneLine(text string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	return shorten(strings.Join(strings.Fields(line), " "), limit)
+	return shorten(strings.Join(strings.Fields(line), " "), summaryRunes)
 }
 
 // shorten cuts a text to at most limit runes and marks the cut.

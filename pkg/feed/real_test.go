@@ -17,9 +17,9 @@ func deb10(version string) inventory.Package {
 // What a user of nginx:1.19 and of its fixed twin must be told.
 func TestWorkedCase(t *testing.T) {
 	t.Parallel()
-	sources, real := realFeeds(t)
+	sources, areReal := realFeeds(t)
 	x, info := build(t, sources)
-	t.Logf("real feeds: %v; %d advisories, %d rows, %d bytes", real, info.Advisories, info.Rows, info.Bytes)
+	t.Logf("real feeds: %v; %d advisories, %d rows, %d bytes", areReal, info.Advisories, info.Rows, info.Bytes)
 
 	old := match(t, x, deb10("1.1.1d-0+deb10u6"))
 	f := find(t, old, "CVE-2021-3711")

@@ -81,10 +81,10 @@ func (in interner) texts(list []string) []string {
 func (in interner) newRecord(o *osvRecord) (*record, error) {
 	r := &record{
 		id: in.text(o.ID), aliases: in.texts(o.Aliases), cves: in.texts(o.cvesOf()), published: parseTime(o.Published),
-		summary: oneLine(o.Summary, summaryRunes), cvss: cvssOf(source(o.ID), o.Severity), label: labelOf(source(o.ID), o),
+		summary: oneLine(o.Summary), cvss: cvssOf(source(o.ID), o.Severity), label: labelOf(source(o.ID), o),
 	}
 	if r.summary == "" {
-		r.summary = oneLine(o.Details, summaryRunes)
+		r.summary = oneLine(o.Details)
 	}
 	r.others = append(append(r.others, r.aliases...), in.texts(o.Upstream)...)
 	for i := range o.Affected {
@@ -132,7 +132,7 @@ func (in interner) ranges(o *osvRecord, a *osvAffected) []advisory.Range {
 func details(o *osvRecord) advisory.Advisory {
 	a := advisory.Advisory{
 		ID: o.ID, Aliases: sortedSet(o.Aliases), Upstream: sortedSet(o.Upstream),
-		Summary: oneLine(o.Summary, summaryRunes), Details: shorten(strings.TrimSpace(o.Details), detailRunes),
+		Summary: oneLine(o.Summary), Details: shorten(strings.TrimSpace(o.Details), detailRunes),
 		Published: parseTime(o.Published), Modified: parseTime(o.Modified),
 	}
 	for _, r := range o.References {

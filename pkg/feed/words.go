@@ -48,7 +48,7 @@ func labelOf(source string, r *osvRecord) *score {
 
 // inWords gives the rating that a word means, nil where it means none.
 func inWords(source, word string) *score {
-	severity := advisory.SeverityUnknown
+	var severity advisory.Severity
 	switch strings.ToLower(strings.TrimSpace(word)) {
 	case "critical":
 		severity = advisory.SeverityCritical
