@@ -74,6 +74,12 @@ Exit codes: 0 done or allowed, 1 denied by the policy, 2 an error.`,
 				return err
 			}
 			c.config = config
+			if c.config.LogLevel == "" {
+				c.config.LogLevel = "warn" // a person reads the results
+				if cmd.Name() == serveName {
+					c.config.LogLevel = "info"
+				}
+			}
 			return c.setUpLog()
 		},
 	}

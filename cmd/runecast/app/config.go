@@ -50,13 +50,17 @@ type Config struct {
 	ResolveTTL        time.Duration `koanf:"resolveTtl"`        // how long a tag's digest is remembered; default 30s
 	ScanTimeout       time.Duration `koanf:"scanTimeout"`       // for one image, in the background too; default 10m
 	ScanConcurrency   int           `koanf:"scanConcurrency"`   // images scanned at a time; default the number of processors
-	MaxImageBytes     int64         `koanf:"maxImageBytes"`     // compressed; default 16 GiB
+	MaxImageBytes     int64         `koanf:"maxImageBytes"`     // of all layers, compressed; default 16 GiB
+	MaxLayerBytes     int64         `koanf:"maxLayerBytes"`     // of one layer, compressed; default 10 GiB
+
+	MaxUncompressedBytes int64 `koanf:"maxUncompressedBytes"` // of one layer; default 32 GiB
+	MaxRatio             int64 `koanf:"maxRatio"`             // of a layer's uncompressed to its compressed bytes; default 200
 }
 
 func defaults() map[string]any {
 	return map[string]any{
 		"dataDir": defaultDataDir(), "listen": ":9080", "maxInFlight": 1024, "platforms": []string{"linux/amd64"},
-		"resolveTtl": "30s", "scanTimeout": "10m", "maxImageBytes": int64(16) << 30, "logLevel": "info",
+		"resolveTtl": "30s", "scanTimeout": "10m", "maxImageBytes": int64(16) << 30,
 	}
 }
 
@@ -97,6 +101,9 @@ func addScanFlags(flags *pflag.FlagSet) {
 	flags.Duration("scan-timeout", 0, "for one image (default 10m)")
 	flags.Int("scan-concurrency", 0, "images scanned at a time (default the number of processors)")
 	flags.Int64("max-image-bytes", 0, "largest image, compressed (default 16 GiB)")
+	flags.Int64("max-layer-bytes", 0, "largest layer, compressed (default 10 GiB)")
+	flags.Int64("max-uncompressed-bytes", 0, "largest layer, uncompressed (default 32 GiB)")
+	flags.Int64("max-ratio", 0, "largest ratio of a layer's uncompressed to its compressed bytes (default 200)")
 }
 
 // loadConfig joins defaults, file, variables and flags, each over the one before, and checks the result.
@@ -147,7 +154,8 @@ func keys() map[string]string {
 	names := map[string]string{}
 	for _, flag := range []string{
 		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight",
-		"policy-files", "allowed-registries", "platforms", "registry-plain-http", "resolve-ttl", "scan-timeout", "scan-concurrency", "max-image-bytes",
+		"policy-files", "allowed-registries", "platforms", "registry-plain-http", "resolve-ttl", "scan-timeout", "scan-concurrency",
+		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio",
 	} {
 		words := strings.Split(flag, "-")
 		for i := range words[1:] {
@@ -202,6 +210,7 @@ func (c *Config) validate() error {
 	}
 	for name, value := range map[string]int64{
 		"resolveTtl": int64(c.ResolveTTL), "scanTimeout": int64(c.ScanTimeout), "scanConcurrency": int64(c.ScanConcurrency), "maxImageBytes": c.MaxImageBytes, "maxInFlight": int64(c.MaxInFlight),
+		"maxLayerBytes": c.MaxLayerBytes, "maxUncompressedBytes": c.MaxUncompressedBytes, "maxRatio": c.MaxRatio,
 	} {
 		if value < 0 {
 			errs = append(errs, fmt.Errorf("%s: %d is negative", name, value))

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -35,15 +36,27 @@ func (o *outputFlag) print(w io.Writer, value any, tabulate func(*table)) error 
 		}
 		return nil
 	case "":
-		t := &table{writer: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
-		tabulate(t)
-		if err := t.writer.Flush(); err != nil {
-			return fmt.Errorf("write a table: %w", err)
-		}
-		return nil
+		return printTable(w, tabulate)
 	default:
 		return fmt.Errorf("output format %q is not known: use json, or leave -o out for a table", o.format)
 	}
+}
+
+func printTable(w io.Writer, tabulate func(*table)) error {
+	var b bytes.Buffer
+	t := &table{writer: tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)}
+	tabulate(t)
+	if err := t.writer.Flush(); err != nil {
+		return fmt.Errorf("lay a table out: %w", err)
+	}
+	var out strings.Builder
+	for line := range strings.Lines(b.String()) {
+		out.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	if _, err := io.WriteString(w, out.String()); err != nil {
+		return fmt.Errorf("write a table: %w", err)
+	}
+	return nil
 }
 
 // table prints rows in aligned columns.
@@ -54,7 +67,7 @@ func (t *table) row(cells ...string) {
 	for i := range cells {
 		cells[i] = printable(cells[i])
 	}
-	_, _ = fmt.Fprintln(t.writer, strings.TrimRight(strings.Join(cells, "\t"), "\t ")) // Flush reports write errors
+	_, _ = fmt.Fprintln(t.writer, strings.Join(cells, "\t")) // Flush reports write errors
 }
 
 // printable replaces control characters.

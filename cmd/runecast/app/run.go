@@ -54,7 +54,8 @@ func newEngine(config *Config, s *store.Store, observe scan.Metrics, progress fu
 	}
 	puller, err := image.NewPuller(image.Options{
 		PlainHTTP: config.RegistryPlainHTTP, UserAgent: "runecast/" + buildVersion().Version,
-		ResolveTTL: config.ResolveTTL, MaxImageBytes: config.MaxImageBytes, Log: log,
+		ResolveTTL: config.ResolveTTL, MaxImageBytes: config.MaxImageBytes, MaxLayerBytes: config.MaxLayerBytes,
+		MaxUncompressedBytes: config.MaxUncompressedBytes, MaxRatio: config.MaxRatio, Log: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up the registry client: %w", err)

@@ -29,11 +29,13 @@ const (
 	maxHeaderBytes    = 64 << 10
 )
 
+const serveName = "serve"
+
 var errStopping = errors.New("the server is shutting down")
 
 func newServe(c *command) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "serve",
+		Use:   serveName,
 		Short: "Answer admission reviews",
 		Long: `Serves reviews over HTTPS. Without a certificate it issues one for itself: the CA to trust is
 tls/ca.crt in the data directory, and stays the same. Behind a proxy that ends TLS use --plain-http.
