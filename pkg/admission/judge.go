@@ -90,7 +90,7 @@ func (r *Reviewer) judgeOn(ctx context.Context, p *policy.Policy, reference, pla
 		} else {
 			out.revision = report.Feed.Revision
 			out.subject.Digest, out.subject.Platform, out.subject.FeedDate = report.Digest, report.Platform, report.Feed.Date
-			out.subject.FeedLacks = report.Feed.Lacks
+			out.subject.FeedLacks, out.subject.Unread = report.Feed.Lacks, report.Unread
 			out.subject.Findings, out.subject.Uncovered = report.Findings, report.Uncovered
 		}
 	}

@@ -39,7 +39,14 @@ type Inventory struct {
 	Packages  []Package `json:"packages"`            // sorted by type, name, version, architecture, path
 	Databases []string  `json:"databases,omitempty"` // the package managers' databases that were read, as paths; none: the distribution's packages are not known
 	Owned     int       `json:"owned,omitempty"`     // language packages that are not listed, because their files belong to a distribution's package that is
+	Unread    []string  `json:"unread,omitempty"`    // where the image must have packages that are not listed, and why: the image cannot be judged as a whole
 	Warnings  []string  `json:"warnings,omitempty"`  // what could not be read and why; shown with every report
+}
+
+// FromDistribution tells the packages of distributions, which come from one database, from those of languages, which lie where
+// Path says.
+func (p Package) FromDistribution() bool { //nolint:gocritic // a package is a value; methods on one must not need its address
+	return p.Type == TypeDeb || p.Type == TypeAPK
 }
 
 // AdvisoryName is the name under which advisories list the package: the source package where there is one.

@@ -100,6 +100,7 @@ func wantLanguage(t *testing.T, it item, kind, want, warning string) {
 func TestOwned(t *testing.T) {
 	t.Parallel()
 	program := "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + inline("go1.22.3", "")
+	modular := "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + inline("go1.22.3", framed("path\texample.com/app", "mod\texample.com/app\t(devel)\t", "dep\texample.com/dep\tv1.2.3\th1:x="))
 	debian := func(list string, more ...item) []item {
 		return append(append(debianBase(dpkgBash), text("var/lib/dpkg/info/python3-django.list", list)), more...)
 	}
@@ -117,6 +118,8 @@ func TestOwned(t *testing.T) {
 		"program, before usr-merge":     {[][]item{debian("/bin/app\n", text("usr/bin/app", program))}, 1, ""},
 		"program, after usr-merge":      {[][]item{debian("/usr/sbin/app\n", text("sbin/app", program))}, 1, ""},
 		"program in another directory":  {[][]item{debian("/bin/app\n", text("usr/local/bin/app", program))}, 0, "stdlib 1.22.3"},
+		"program with modules":          {[][]item{debian("/usr/bin/app\n", text("usr/bin/app", modular))}, 0, "example.com/dep 1.2.3, stdlib 1.22.3"},
+		"vendor's place":                {[][]item{debian("/opt/agent/lib/x.dist-info/METADATA\n", text("opt/agent/lib/x.dist-info/METADATA", wheelMetadata))}, 0, "Django 3.2.1"},
 		"a list of another place":       {[][]item{debian("", text("srv/dpkg/info/x.list", "/"+django+"\n"), text(django, wheelMetadata))}, 0, "Django 3.2.1"},
 		"apk": {[][]item{{
 			text("etc/os-release", alpine319), text("usr/bin/app", program), text("bin/busybox2", program),

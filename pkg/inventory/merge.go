@@ -86,13 +86,13 @@ func (m *merger) packages() error {
 	for _, p := range paths {
 		f := m.overlay.files[p]
 		switch kind := f.file.Kind; {
-		case kind.isLanguage() && isOwned(m.owned, p):
+		case kind.isLanguage() && isOwned(m.owned, p) && !hasModules(f.file):
 			m.inv.Owned += len(f.file.Packages)
 			continue
 		case kind.isLanguage():
 			m.take(p, f, "")
 		case kind == kindForeign:
-			m.warn("%s: the package manager that it belongs to is not supported, its packages are not known", p)
+			m.unread("%s: the package manager that it belongs to is not supported", p)
 		}
 		if f.file.Warning != "" && !f.file.Kind.isDatabase() {
 			m.warn("%s: %s", p, f.file.Warning)
@@ -145,7 +145,7 @@ func (m *merger) danglingDatabases() {
 	for fixed, kind := range map[string]fileKind{dpkgStatus: kindDpkg, apkInstalled: kindAPK} {
 		end := m.fixed[fixed]
 		if _, ok := m.at(fixed, kind); !ok && kindAt(end) != kind {
-			m.warn("%s: links lead to %s, where no package database was read", fixed, end)
+			m.unread("%s: links lead to %s, where no package database was read", fixed, end)
 		}
 	}
 }
@@ -174,6 +174,10 @@ func (m *merger) take(p string, f placed, ecosystem string) {
 	}
 }
 
+func (m *merger) unread(format string, args ...any) {
+	m.inv.Unread = append(m.inv.Unread, fmt.Sprintf(format, args...))
+}
+
 func (m *merger) warn(format string, args ...any) {
 	m.inv.Warnings = append(m.inv.Warnings, fmt.Sprintf(format, args...))
 }
@@ -181,10 +185,16 @@ func (m *merger) warn(format string, args ...any) {
 // finish sorts, drops what is listed twice, and says what a missing database means.
 func (m *merger) finish() {
 	inv := m.inv
-	if len(inv.Databases) == 0 {
-		name := cmp.Or(inv.OS.PrettyName, inv.OS.ID, "no os-release either")
-		m.warn("no package database found (%s): only Go programs, npm modules and Python distributions are listed", name)
+	name := cmp.Or(inv.OS.PrettyName, inv.OS.ID)
+	switch {
+	case len(inv.Databases) > 0 || len(inv.Unread) > 0:
+	case name != "": // a distribution whose database was removed hides what is installed
+		m.unread("the image is of %s and has no package database", name)
+	default:
+		m.warn("no package database and no os-release found: only Go programs, npm modules and Python distributions are listed")
 	}
+	slices.Sort(inv.Unread)
+	inv.Unread = slices.Compact(inv.Unread)
 	slices.SortFunc(inv.Packages, comparePackages)
 	inv.Packages = slices.CompactFunc(inv.Packages, samePackage)
 	slices.Sort(inv.Warnings)

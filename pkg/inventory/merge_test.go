@@ -180,27 +180,31 @@ func TestMergeDuplicateEntries(t *testing.T) {
 
 func TestMergeWarnings(t *testing.T) {
 	t.Parallel()
-	const none = "only Go programs, npm modules and Python distributions are listed"
+	const none = "no package database and no os-release found: only Go programs, npm modules and Python distributions are listed"
 	for name, tt := range map[string]struct {
-		items []item
-		want  string
+		items  []item
+		want   string // warnings
+		unread string
 	}{
-		"manual page of os-release": {[]item{text("usr/share/man/man5/os-release.5.gz", "\x1f\x8b\x00")}, "no package database found (no os-release either): " + none},
-		"nothing at all":            {[]item{text("app", "x")}, "no package database found (no os-release either): " + none},
-		"no database":               {[]item{text("etc/os-release", debian10)}, "no package database found (Debian GNU/Linux 10 (buster)): " + none},
-		"no os-release":             {[]item{text("var/lib/dpkg/status", dpkgBash)}, "the image has packages of type deb, but its os-release names no distribution: the vulnerabilities of its packages are not known"},
-		"debian testing":            {[]item{text("etc/os-release", "ID=debian\n"), text("var/lib/dpkg/status", dpkgBash)}, `the distribution "debian" has no release that is known (VERSION_ID ""): the vulnerabilities of its packages are not known`},
-		"alpine edge":               {[]item{text("etc/os-release", "ID=alpine\nVERSION_ID=3.23_alpha20250612\n"), text("lib/apk/db/installed", apkMusl)}, `the distribution "alpine" has no release that is known (VERSION_ID "3.23_alpha20250612"): the vulnerabilities of its packages are not known`},
-		"unknown distro":            {[]item{text("etc/os-release", "ID=\"kali\"\nVERSION_ID=2024.1\n"), text("var/lib/dpkg/status", dpkgBash)}, `the distribution "kali" is not known: the vulnerabilities of its packages are not known`},
-		"foreign packages":          {[]item{text("etc/os-release", alpine319), text("lib/apk/db/installed", apkMusl), text("var/lib/dpkg/status", dpkgBash)}, `the image has packages of type deb, which are not of its distribution "alpine": the vulnerabilities of its packages are not known`},
-		"dangling":                  {[]item{text("etc/os-release", debian10), symlink("var/lib/dpkg", "/gone")}, "no package database found (Debian GNU/Linux 10 (buster)): " + none + "|var/lib/dpkg/status: links lead to gone/status, where no package database was read"},
-		"rpm":                       {[]item{text("var/lib/rpm/rpmdb.sqlite", "SQLite")}, "no package database found (no os-release either): " + none + "|var/lib/rpm/rpmdb.sqlite: the package manager that it belongs to is not supported, its packages are not known"},
+		"manual page of os-release": {[]item{text("usr/share/man/man5/os-release.5.gz", "\x1f\x8b\x00")}, none, ""},
+		"nothing at all":            {[]item{text("app", "x")}, none, ""},
+		"no database":               {[]item{text("etc/os-release", debian10)}, "", "the image is of Debian GNU/Linux 10 (buster) and has no package database"},
+		"no os-release":             {[]item{text("var/lib/dpkg/status", dpkgBash)}, "the image has packages of type deb, but its os-release names no distribution: the vulnerabilities of its packages are not known", ""},
+		"debian testing":            {[]item{text("etc/os-release", "ID=debian\n"), text("var/lib/dpkg/status", dpkgBash)}, `the distribution "debian" has no release that is known (VERSION_ID ""): the vulnerabilities of its packages are not known`, ""},
+		"alpine edge":               {[]item{text("etc/os-release", "ID=alpine\nVERSION_ID=3.23_alpha20250612\n"), text("lib/apk/db/installed", apkMusl)}, `the distribution "alpine" has no release that is known (VERSION_ID "3.23_alpha20250612"): the vulnerabilities of its packages are not known`, ""},
+		"unknown distro":            {[]item{text("etc/os-release", "ID=\"kali\"\nVERSION_ID=2024.1\n"), text("var/lib/dpkg/status", dpkgBash)}, `the distribution "kali" is not known: the vulnerabilities of its packages are not known`, ""},
+		"foreign packages":          {[]item{text("etc/os-release", alpine319), text("lib/apk/db/installed", apkMusl), text("var/lib/dpkg/status", dpkgBash)}, `the image has packages of type deb, which are not of its distribution "alpine": the vulnerabilities of its packages are not known`, ""},
+		"dangling":                  {[]item{text("etc/os-release", debian10), symlink("var/lib/dpkg", "/gone")}, "", "var/lib/dpkg/status: links lead to gone/status, where no package database was read"},
+		"rpm":                       {[]item{text("var/lib/rpm/rpmdb.sqlite", "SQLite")}, "", "var/lib/rpm/rpmdb.sqlite: the package manager that it belongs to is not supported"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inv := mustMerge(t, scanItems(t, tt.items...))
 			if got := strings.Join(inv.Warnings, "|"); got != tt.want {
 				t.Errorf("warnings are %s\nwant %s", got, tt.want)
+			}
+			if got := strings.Join(inv.Unread, "|"); got != tt.unread {
+				t.Errorf("unread is %s\nwant %s", got, tt.unread)
 			}
 			for i := range inv.Packages {
 				p := &inv.Packages[i]

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -75,9 +76,26 @@ func mayOwn(p string) bool {
 	return !isPlain(p)
 }
 
+// hasModules tells whether a file is a Go program that names its modules. Those are listed whoever owns the program: a
+// distribution's advisories about the source of a Go library say nothing of the programs that have it linked in, and vendors' own packages (docker-ce,
+// kubectl) are in no distribution's advisories at all. Debian builds its own programs without modules; of them
+// only Go itself is known, in a version that the distribution patches.
+func hasModules(f *file) bool {
+	return f.Kind == kindGo && slices.ContainsFunc(f.Packages, func(p found) bool { return p.Name != stdlib })
+}
+
+// isForeignPlace tells whether a path is where distributions install nothing (Filesystem Hierarchy Standard 3.0, sections
+// 3.13 and 4.9): a package that owns files there comes from somebody else, and its contents are in no distribution's advisories.
+func isForeignPlace(p string) bool {
+	return strings.HasPrefix(p, "opt/") || strings.HasPrefix(p, "usr/local/") || strings.HasPrefix(p, "srv/")
+}
+
 // isOwned tells whether any set has a path, as it is or as it was before /bin, /sbin and /lib* became links into /usr:
 // packages list /bin/x where the file is usr/bin/x (https://wiki.debian.org/UsrMerge).
 func isOwned(owned pathSet, p string) bool {
+	if isForeignPlace(p) {
+		return false
+	}
 	if owned.has(hashPath(p)) {
 		return true
 	}

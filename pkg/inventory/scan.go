@@ -55,8 +55,7 @@ func (s *scanner) pass(ctx context.Context, open func(context.Context) (io.ReadC
 	for number := 0; ; number++ {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) && from.err == nil {
-			marked := from.ended()
-			return cmp.Or(from.drain(), marked)
+			return from.drain()
 		}
 		if err != nil {
 			return from.explain("", err)

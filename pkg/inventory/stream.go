@@ -1,9 +1,7 @@
 package inventory
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 )
@@ -15,11 +13,8 @@ type stream struct {
 	alive func() error // the context's error; a closure, since a context does not belong in a struct
 	left  int64
 	max   int64
-	zeros int   // bytes of zero that were read last in blocks, no more than tarBlock counted
 	err   error // the first error that is not the end
 }
-
-const tarBlock = 512
 
 func newStream(ctx context.Context, from io.Reader, limit int64) *stream {
 	alive := func() error {
@@ -40,7 +35,6 @@ func (s *stream) Read(p []byte) (int, error) {
 		return 0, s.err
 	}
 	n, err := s.from.Read(p)
-	s.countZeros(p[:n])
 	if s.left -= int64(n); s.left < 0 {
 		s.err = s.tooLarge()
 		return n, s.err
@@ -62,25 +56,6 @@ func (s *stream) explain(p string, err error) error {
 		return s.err
 	}
 	return &Error{Kind: KindCorrupt, Path: p, Err: fmt.Errorf("the tar stream cannot be read: %w", err)}
-}
-
-// countZeros watches for the archive's end marker, which the tar package asks for like a header: a block and no more.
-func (s *stream) countZeros(p []byte) {
-	var zero [tarBlock]byte
-	if len(p) > tarBlock || !bytes.Equal(p, zero[:len(p)]) {
-		s.zeros = 0
-		return
-	}
-	s.zeros = min(s.zeros+len(p), tarBlock)
-}
-
-// ended checks that the archive has come to the end that its writer gave it, a block of zeros. The tar package takes a stream
-// that is cut between two entries for complete. A stream of no bytes is an empty layer, as some builders write them.
-func (s *stream) ended() error {
-	if s.zeros >= tarBlock || s.left == s.max {
-		return nil
-	}
-	return &Error{Kind: KindCorrupt, Err: errors.New("the tar stream is cut short: it has no end marker")}
 }
 
 // drain reads what follows the archive, since whoever gave the stream verifies its digest at the end.

@@ -11,7 +11,10 @@ import (
 )
 
 // packageGroup is one installed package with its findings, worst first.
-type packageGroup struct{ findings []*advisory.Finding }
+type packageGroup struct {
+	findings []*advisory.Finding
+	paths    []string // where the image has it; empty for distributions' packages, whose database names no place of interest
+}
 
 // groupByPackage gathers violations so that a developer sees which package to update to what. Groups are in the order of their
 // worst violation. The same package at several paths is one group, each vulnerability of it is listed once.
@@ -28,11 +31,26 @@ func groupByPackage(violations []Violation) []packageGroup {
 			at[k] = g
 			out = append(out, packageGroup{})
 		}
+		if path := f.Package.Path; !f.Package.FromDistribution() && path != "" && !slices.Contains(out[g].paths, path) {
+			out[g].paths = append(out[g].paths, path)
+		}
 		if !slices.ContainsFunc(out[g].findings, func(other *advisory.Finding) bool { return other.ID == f.ID }) {
 			out[g].findings = append(out[g].findings, f)
 		}
 	}
 	return out
+}
+
+// where is (usr/bin/app), or (usr/bin/app and 2 more places): which program or directory to rebuild.
+func (g *packageGroup) where() string {
+	if len(g.paths) == 0 {
+		return ""
+	}
+	text := "  (" + clean(g.paths[0], maxName)
+	if more := len(g.paths) - 1; more > 0 {
+		text += " and " + plural(more, "more place")
+	}
+	return text + ")"
 }
 
 // line is libssl1.1 1.1.1d-0+deb10u6 → 1.1.1d-0+deb10u7  CVE-2021-3711 critical.
@@ -48,7 +66,7 @@ func (g *packageGroup) line() string {
 	buf = append(buf, "  "...)
 	for i, f := range g.findings {
 		if i == maxPerLine {
-			return string(buf) + fmt.Sprintf(" and %d more", len(g.findings)-i)
+			return string(buf) + fmt.Sprintf(" and %d more", len(g.findings)-i) + g.where()
 		}
 		if i > 0 {
 			buf = append(buf, ", "...)
@@ -60,7 +78,7 @@ func (g *packageGroup) line() string {
 			buf = append(buf, " (no fix)"...)
 		}
 	}
-	return string(buf)
+	return string(buf) + g.where()
 }
 
 // fixed is the version to update to: the highest of the fixed versions, which has all the fixes. Where the ecosystem's order is not

@@ -33,6 +33,7 @@ type Subject struct {
 	Remedy    string               // for every outcome but scanned: what to do about it
 	Findings  []advisory.Finding   //
 	Uncovered []advisory.Uncovered // judged by onNoFeed, as the feed lacks them
+	Unread    []string             // where the image must have packages that could not be listed, and why; judged by onUnscannable
 	FeedDate  time.Time            // date of the feed that the findings come from
 	FeedLacks []string             // of the lists that rules ask about, those that the feed was built without: ListKEV, ListEPSS; judged by onNoFeed
 }

@@ -47,6 +47,10 @@ func (ev *evaluation) unknowns() {
 	default:
 		ev.unknown(switchUnscannable, orText(s.Cause, fmt.Sprintf("the scan ended in an unknown way (%q)", clean(string(s.Outcome), maxField))), orText(s.Remedy, "see the server's log for the scan of this image"))
 	}
+	for _, reason := range s.Unread {
+		ev.unknown(switchUnscannable, "not all packages of the image are known: "+reason,
+			"use a base image whose packages can be read (dpkg, apk), exempt the image, or set onUnscannable in the policy")
+	}
 	for i := range s.Uncovered {
 		ev.uncovered(s.Uncovered[i].Ecosystem, s.Uncovered[i].Packages)
 	}

@@ -60,7 +60,7 @@ func (c *contentsReader) read(ctx context.Context, img *image.Image, status *sta
 		}
 		return nil, nil, err
 	}
-	contents := &Contents{Inventory: inv, Platform: img.Platform, Size: img.Size(), Layers: len(img.Layers), ReadAt: c.now().UTC()}
+	contents := &Contents{Format: contentsFormat, Inventory: inv, Platform: img.Platform, Size: img.Size(), Layers: len(img.Layers), ReadAt: c.now().UTC()}
 	if c.store == nil {
 		return contents, nothing, nil
 	}
@@ -80,7 +80,7 @@ func (c *contentsReader) stored(ctx context.Context, digest string) (contents *C
 		contents, err = c.store.Inventory(ctx, digest)
 		return err
 	})
-	if !answered {
+	if !answered || contents == nil || contents.Format != contentsFormat {
 		return nil
 	}
 	return contents

@@ -108,9 +108,10 @@ func (e *Engine) report(ctx context.Context, img *image.Image, status *status) (
 		return nil, nil, err
 	}
 	return &Report{
+		Format: contentsFormat,
 		Image: img.Reference, Digest: img.Digest, Index: img.Index, Platform: contents.Platform, OS: contents.Inventory.OS,
 		Size: contents.Size, Layers: contents.Layers, Packages: len(contents.Inventory.Packages),
-		Feed: feed, Findings: matches.Findings, Uncovered: matches.Uncovered, Warnings: contents.Inventory.Warnings,
+		Feed: feed, Findings: matches.Findings, Uncovered: matches.Uncovered, Unread: contents.Inventory.Unread, Warnings: contents.Inventory.Warnings,
 		ScannedAt: contents.ReadAt,
 	}, keep, nil
 }

@@ -23,6 +23,7 @@ type Feed struct {
 
 // Report is what is known of one image at one feed revision. Reports are shared between reviews: never change one.
 type Report struct {
+	Format    int                  `json:"format"`                // contentsFormat of the version that made it
 	Image     string               `json:"image"`                 // the reference that was asked for
 	Digest    string               `json:"digest"`                // of the platform's manifest
 	Index     string               `json:"indexDigest,omitempty"` // of the index that the reference named, where it is one
@@ -34,6 +35,7 @@ type Report struct {
 	Feed      Feed                 `json:"feed"`                  //
 	Findings  []advisory.Finding   `json:"findings"`              // worst first
 	Uncovered []advisory.Uncovered `json:"uncovered,omitempty"`   // ecosystems of the image that the feed lacks
+	Unread    []string             `json:"unread,omitempty"`      // where the image must have packages that could not be listed, and why
 	Warnings  []string             `json:"warnings,omitempty"`    // what could not be read, and why
 	ScannedAt time.Time            `json:"scannedAt"`             // when the layers were read
 	Seconds   float64              `json:"seconds"`               // that reading and matching took

@@ -28,7 +28,7 @@ func (c *reportCache) get(ctx context.Context, digest, revision string) *Report 
 		r, err = c.store.Report(ctx, digest, revision)
 		return err
 	})
-	if !answered || r == nil {
+	if !answered || r == nil || r.Format != contentsFormat {
 		return nil
 	}
 	c.metrics.CacheHit(HitReport)

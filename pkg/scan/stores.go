@@ -27,9 +27,14 @@ type LayerStore interface {
 
 // Contents is what reading an image gives, whatever the feed: everything a report needs but the findings.
 type Contents struct {
+	Format    int                 `json:"format"` // contentsFormat of the version that read the image
 	Inventory inventory.Inventory `json:"inventory"`
 	Platform  string              `json:"platform"`
 	Size      int64               `json:"size"`   // bytes of all layers, compressed
 	Layers    int                 `json:"layers"` //
 	ReadAt    time.Time           `json:"readAt"` // when the layers were read
 }
+
+// contentsFormat goes up with every change of what an inventory is made from or how it is judged, so that images are read again
+// where an earlier version saw less. Layers that are stored make that cheap.
+const contentsFormat = 1

@@ -26,6 +26,7 @@ type home struct {
 	vulnerable string
 	fixed      string
 	both       string // an index of two platforms
+	unread     string // an image whose package manager is not supported
 }
 
 func newHome(t *testing.T) *home {
@@ -37,6 +38,8 @@ func newHome(t *testing.T) *home {
 	h.vulnerable = registry.MustPush(t.Context(), "library/nginx:1.19", imagetest.Nginx119())
 	h.fixed = registry.MustPush(t.Context(), "library/nginx:1.19-fixed", imagetest.Nginx119Fixed())
 	h.both = registry.MustPush(t.Context(), "both:1", imagetest.Index(imagetest.ImageFor("linux/amd64"), imagetest.ImageFor("linux/arm64")))
+	h.unread = registry.MustPush(t.Context(), "ubi:9", imagetest.Image(imagetest.Layer(
+		imagetest.Text("etc/os-release", "ID=rhel\nVERSION_ID=9.4\n"), imagetest.Text("var/lib/rpm/rpmdb.sqlite", "SQLite format 3"))))
 	return h
 }
 

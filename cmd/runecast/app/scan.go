@@ -102,7 +102,7 @@ func explain(err error) error {
 func subject(r *scan.Report) policy.Subject {
 	return policy.Subject{
 		Reference: r.Image, Digest: r.Digest, Platform: r.Platform, Outcome: policy.OutcomeScanned,
-		Findings: r.Findings, Uncovered: r.Uncovered, FeedDate: r.Feed.Date, FeedLacks: r.Feed.Lacks,
+		Findings: r.Findings, Uncovered: r.Uncovered, Unread: r.Unread, FeedDate: r.Feed.Date, FeedLacks: r.Feed.Lacks,
 	}
 }
 
@@ -142,6 +142,9 @@ func tabulateReport(t *table, r *scan.Report) {
 	t.row("findings", countLine(r))
 	for _, u := range r.Uncovered {
 		t.row("NOT JUDGED", fmt.Sprintf("%d packages of %s: the feed has no data of it", u.Packages, u.Ecosystem))
+	}
+	for _, u := range r.Unread {
+		t.row("NOT JUDGED", short(u, 85))
 	}
 	for _, w := range r.Warnings {
 		t.row("warning", short(w, 85))
