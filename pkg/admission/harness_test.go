@@ -84,7 +84,7 @@ type decisions struct {
 	stored []admission.Decision
 }
 
-func (s *decisions) CreateDecision(_ context.Context, d admission.Decision) error {
+func (s *decisions) CreateDecision(_ context.Context, d admission.Decision) error { //nolint:gocritic // the interface passes a value
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken != nil {

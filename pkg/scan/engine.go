@@ -109,7 +109,7 @@ func (e *Engine) report(ctx context.Context, img *image.Image, status *status) (
 	}
 	return &Report{
 		Format: contentsFormat,
-		Image: img.Reference, Digest: img.Digest, Index: img.Index, Platform: contents.Platform, OS: contents.Inventory.OS,
+		Image:  img.Reference, Digest: img.Digest, Index: img.Index, Platform: contents.Platform, OS: contents.Inventory.OS,
 		Size: contents.Size, Layers: contents.Layers, Packages: len(contents.Inventory.Packages),
 		Feed: feed, Findings: matches.Findings, Uncovered: matches.Uncovered, Unread: contents.Inventory.Unread, Warnings: contents.Inventory.Warnings,
 		ScannedAt: contents.ReadAt,

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bytes"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -225,7 +226,7 @@ func TestFeedStatusAndImport(t *testing.T) {
 	code, _, errOut := other.run("feed", "import", half)
 	want(t, code, errOut, app.ExitError, "error: import the feed: ", half, "damaged")
 	kept, err := os.ReadFile(filepath.Join(other.dir, "feed.index"))
-	if err != nil || string(kept) != string(whole) {
+	if err != nil || !bytes.Equal(kept, whole) {
 		t.Errorf("the old feed did not stay as it was: %v", err)
 	}
 	none := &home{t: t, dir: t.TempDir()}
@@ -244,7 +245,7 @@ func TestVersionAndHelp(t *testing.T) {
 		t.Errorf("%d %s", code, out)
 	}
 	for _, name := range []string{"serve", "review", "scan", "token create", "policy show", "feed build", "decision list"} {
-		code, out, _ := runProgram(t.Context(), "", append(strings.Fields(name), "--help")...)
+		code, out, _ = runProgram(t.Context(), "", append(strings.Fields(name), "--help")...)
 		want(t, code, out, app.ExitOK, "Examples:\n  runecast "+name[:strings.IndexAny(name+" ", " ")])
 		for line := range strings.Lines(out) {
 			if len([]rune(line)) > 180 {
