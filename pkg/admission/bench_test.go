@@ -143,7 +143,7 @@ func benchHandler(b *testing.B) http.Handler {
 // sink is a store that is as fast as can be.
 type sink struct{}
 
-func (*sink) CreateDecision(context.Context, admission.Decision) error { return nil }
+func (*sink) CreateDecisions(context.Context, []*admission.Decision) error { return nil }
 
 type counter struct{}
 

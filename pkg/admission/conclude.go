@@ -43,6 +43,9 @@ func (r *Reviewer) conclude(p *policy.Policy, decision *Decision, images []judge
 	return response
 }
 
+// maxStored is how many violations of an image a stored decision repeats.
+const maxStored = 50
+
 // maxNotes is how many notes follow a denial's details, of at most 256 runes each.
 const maxNotes = 5
 
@@ -50,7 +53,8 @@ const maxNotes = 5
 func (j *judged) record() DecisionImage {
 	return DecisionImage{
 		Reference: j.subject.Reference, Digest: j.subject.Digest, Platform: j.subject.Platform, FeedRevision: j.revision,
-		Verdict: j.result.Verdict, Cause: j.subject.Cause, Violations: j.result.Violations, Exempted: j.result.Exempted,
+		Verdict: j.result.Verdict, Cause: j.subject.Cause, Exempted: j.result.Exempted,
+		Violations: j.result.Violations[:min(len(j.result.Violations), maxStored)], Violated: len(j.result.Violations),
 	}
 }
 

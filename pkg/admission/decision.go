@@ -48,12 +48,13 @@ type DecisionImage struct {
 	FeedRevision string             `json:"feedRevision,omitempty"`
 	Verdict      policy.Verdict     `json:"verdict"`
 	Cause        string             `json:"cause,omitempty"` // why it could not be judged
-	Violations   []policy.Violation `json:"violations,omitempty"`
+	Violations   []policy.Violation `json:"violations,omitempty"` // worst first, at most 50: the report and the policy tell them all
+	Violated     int                `json:"violated,omitempty"`   // how many there are
 	Exempted     []policy.Exempted  `json:"exempted,omitempty"`
 }
 
 // DecisionStore keeps decisions.
 type DecisionStore interface {
-	// CreateDecision stores one decision; one whose id exists already is left as it is.
-	CreateDecision(ctx context.Context, d Decision) error
+	// CreateDecisions stores decisions, all or none; those whose ids exist already are left as they are.
+	CreateDecisions(ctx context.Context, decisions []*Decision) error
 }

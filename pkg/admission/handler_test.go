@@ -223,6 +223,21 @@ func TestStoreThatCannotBeWritten(t *testing.T) {
 	}
 }
 
+func TestOneDecisionThatCannotBeStoredHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, scannerFunc(byName))
+	for _, namespace := range []string{"poison", "shop"} {
+		g.review(strings.ReplaceAll(podReview("CREATE", []string{"nginx:1.19"}, nil, ""), `"shop"`, `"`+namespace+`"`))
+	}
+	g.stop()
+	if all := g.store.all(); len(all) != 1 || all[0].Namespace != "shop" {
+		t.Errorf("stored %+v", all)
+	}
+	if log := g.log.String(); strings.Count(log, "decision not stored; this line is its only record") != 1 {
+		t.Errorf("log %s", log)
+	}
+}
+
 func TestDecisionWaitsForAStoreThatComesBack(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, scannerFunc(byName))

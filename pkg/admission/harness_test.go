@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -81,16 +82,21 @@ func (c *counts) Panicked() {
 type decisions struct {
 	mu     sync.Mutex
 	broken error
+	poison string // a namespace whose decisions are refused
 	stored []admission.Decision
 }
 
-func (s *decisions) CreateDecision(_ context.Context, d admission.Decision) error { //nolint:gocritic // the interface passes a value
+func (s *decisions) CreateDecisions(_ context.Context, list []*admission.Decision) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.broken != nil {
-		return s.broken
+	for _, d := range list {
+		if s.broken != nil || d.Namespace == s.poison {
+			return errors.Join(s.broken, errors.New("refused"))
+		}
 	}
-	s.stored = append(s.stored, d)
+	for _, d := range list {
+		s.stored = append(s.stored, *d)
+	}
 	return nil
 }
 
@@ -130,7 +136,7 @@ func (s *safeBuffer) String() string {
 
 func newGate(t *testing.T, scanner scan.Scanner, change ...func(*admission.HandlerConfig, *admission.ReviewerConfig)) *gate {
 	t.Helper()
-	g := &gate{t: t, counts: &counts{}, store: &decisions{}, log: &safeBuffer{}, drained: make(chan struct{})}
+	g := &gate{t: t, counts: &counts{}, store: &decisions{poison: "poison"}, log: &safeBuffer{}, drained: make(chan struct{})}
 	log := logrus.New()
 	log.SetOutput(g.log)
 	log.SetFormatter(&logrus.JSONFormatter{})

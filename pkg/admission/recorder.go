@@ -24,6 +24,7 @@ type Recorder struct {
 
 const (
 	recorderQueue    = 10_000           // decisions that wait for the store
+	recorderBatch    = 100              // stored in one transaction
 	recordTimeout    = 5 * time.Second  // for one attempt
 	recordPatience   = 30 * time.Second // for all attempts of one decision
 	recordRetryAfter = 500 * time.Millisecond
@@ -59,12 +60,12 @@ func (r *Recorder) Run(ctx context.Context) error {
 	for {
 		select {
 		case d := <-r.queue:
-			r.keep(ctx, d)
+			r.keepAll(ctx, r.batch(d))
 		case <-ctx.Done():
 			for {
 				select {
 				case d := <-r.queue:
-					r.keep(ctx, d)
+					r.keepAll(ctx, r.batch(d))
 				default:
 					return nil
 				}
@@ -73,11 +74,36 @@ func (r *Recorder) Run(ctx context.Context) error {
 	}
 }
 
+// batch takes what waits in the queue already, as storing many at once costs little more than storing one.
+func (r *Recorder) batch(first *Decision) []*Decision {
+	list := []*Decision{first}
+	for len(list) < recorderBatch {
+		select {
+		case d := <-r.queue:
+			list = append(list, d)
+		default:
+			return list
+		}
+	}
+	return list
+}
+
+// keepAll stores decisions together, or one by one where that fails, so that none stands in the way of the others.
+func (r *Recorder) keepAll(ctx context.Context, list []*Decision) {
+	if r.attempt(ctx, list) == nil {
+		r.lastErr.Store(nil)
+		return
+	}
+	for _, d := range list {
+		r.keep(ctx, d)
+	}
+}
+
 // keep tries to store one decision until the decision is older than patience or the server stops.
 func (r *Recorder) keep(ctx context.Context, d *Decision) {
 	deadline := d.At.Add(r.patience)
 	for {
-		err := r.attempt(ctx, d)
+		err := r.attempt(ctx, []*Decision{d})
 		if err == nil {
 			r.lastErr.Store(nil)
 			return
@@ -96,12 +122,12 @@ func (r *Recorder) keep(ctx context.Context, d *Decision) {
 	}
 }
 
-func (r *Recorder) attempt(ctx context.Context, d *Decision) error {
+func (r *Recorder) attempt(ctx context.Context, list []*Decision) error {
 	// The server's end must not end the attempt: the last decisions are stored on the way out.
 	attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	if err := r.store.CreateDecision(attempt, *d); err != nil {
-		return fmt.Errorf("store decision %s: %w", d.ID, err)
+	if err := r.store.CreateDecisions(attempt, list); err != nil {
+		return fmt.Errorf("store decisions: %w", err)
 	}
 	return nil
 }

@@ -12,31 +12,54 @@ import (
 )
 
 const (
-	imageColumns = 10
-	imageRows    = 100 // rows of one INSERT; databases limit the number of its placeholders
+	imageColumns = 11
+	imageRows    = 90 // rows of one INSERT; databases limit the number of its placeholders
 )
 
-// CreateDecision stores a decision with its images, all or nothing; one whose id exists already is left as it is.
-func (s *Store) CreateDecision(ctx context.Context, d admission.Decision) error { //nolint:gocritic // the interface passes decisions by value
-	if d.ID == "" {
-		return errors.New("create decision: it has no id")
+// CreateDecision is CreateDecisions for one.
+func (s *Store) CreateDecision(ctx context.Context, d admission.Decision) error { //nolint:gocritic // what is stored cannot change meanwhile
+	return s.CreateDecisions(ctx, []*admission.Decision{&d})
+}
+
+// CreateDecisions stores decisions with their images in one transaction, all or none; those whose ids exist already are left
+// as they are. Many at a time cost little more than one: most of the price is the transaction's.
+func (s *Store) CreateDecisions(ctx context.Context, decisions []*admission.Decision) error {
+	for _, d := range decisions {
+		if d.ID == "" {
+			return errors.New("create decision: it has no id")
+		}
 	}
-	if err := steadily(ctx, func() error { return s.createDecision(ctx, &d) }); err != nil {
-		return fmt.Errorf("create decision %s: %w", d.ID, err)
+	if len(decisions) == 0 {
+		return nil
+	}
+	if err := steadily(ctx, func() error { return s.createDecisions(ctx, decisions) }); err != nil {
+		if more := len(decisions) - 1; more > 0 {
+			return fmt.Errorf("create decision %s and %d more: %w", decisions[0].ID, more, err)
+		}
+		return fmt.Errorf("create decision %s: %w", decisions[0].ID, err)
 	}
 	return nil
 }
 
-func (s *Store) createDecision(ctx context.Context, d *admission.Decision) error {
-	images, err := imageArgs(d)
-	if err != nil {
-		return err
-	}
+func (s *Store) createDecisions(ctx context.Context, decisions []*admission.Decision) error {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing, and after a failure that failure is what counts
+	for _, d := range decisions {
+		if err := insertDecision(ctx, tx, d); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+func insertDecision(ctx context.Context, tx *sql.Tx, d *admission.Decision) error {
+	images, err := imageArgs(d)
+	if err != nil {
+		return err
+	}
 	result, err := tx.ExecContext(ctx, `INSERT INTO decisions
 		(id, review_uid, at, duration, triggered, policy_id, policy_name, mode, verdict, allowed, reason, message, operation, api_group, kind, namespace, name, username)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING`,
@@ -55,13 +78,13 @@ func (s *Store) createDecision(ctx context.Context, d *admission.Decision) error
 			return err
 		}
 	}
-	return tx.Commit()
+	return nil
 }
 
 func insertImages(ctx context.Context, tx *sql.Tx, args []any) error {
 	var query strings.Builder
 	query.WriteString(`INSERT INTO decision_images
-		(decision_id, position, reference, digest, platform, feed_revision, verdict, cause, violations, exempted) VALUES `)
+		(decision_id, position, reference, digest, platform, feed_revision, verdict, cause, violated, violations, exempted) VALUES `)
 	for i := range args {
 		switch {
 		case i == 0:
@@ -92,7 +115,7 @@ func imageArgs(d *admission.Decision) ([]any, error) {
 			return nil, fmt.Errorf("exemptions of image %s: %w", image.Reference, err)
 		}
 		args = append(args, key(d.ID), i, text(image.Reference), key(image.Digest), text(image.Platform), text(image.FeedRevision),
-			text(image.Verdict), text(image.Cause), violations, exempted)
+			text(image.Verdict), text(image.Cause), image.Violated, violations, exempted)
 	}
 	return args, nil
 }

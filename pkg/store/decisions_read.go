@@ -133,7 +133,7 @@ func (s *Store) queryDecisions(ctx context.Context, where string, args []any) ([
 	//nolint:gosec // where is made of our own texts and placeholders
 	rows, err := s.read.QueryContext(ctx, `SELECT d.id, d.review_uid, d.at, d.duration, d.triggered, d.policy_id, d.policy_name, d.mode, d.verdict,
 		d.allowed, d.reason, d.message, d.operation, d.api_group, d.kind, d.namespace, d.name, d.username,
-		i.reference, i.digest, i.platform, i.feed_revision, i.verdict, i.cause, i.violations, i.exempted
+		i.reference, i.digest, i.platform, i.feed_revision, i.verdict, i.cause, i.violated, i.violations, i.exempted
 		FROM (SELECT * FROM decisions `+where+` ORDER BY at DESC, id DESC LIMIT $`+strconv.Itoa(len(args))+`) AS d
 		LEFT JOIN decision_images AS i ON i.decision_id = d.id
 		ORDER BY d.at DESC, d.id DESC, i.position`, args...)
@@ -162,10 +162,11 @@ func (s *Store) queryDecisions(ctx context.Context, where string, args []any) ([
 func scanDecision(rows *sql.Rows) (*admission.Decision, *admission.DecisionImage, error) {
 	d := admission.Decision{Images: []admission.DecisionImage{}}
 	var at int64
+	var violated sql.NullInt64
 	var reference, digest, platform, feed, verdict, cause, violations, exempted sql.NullString
 	if err := rows.Scan(&d.ID, &d.ReviewUID, &at, &d.Duration, &d.Trigger, &d.PolicyID, &d.Policy, &d.Mode, &d.Verdict,
 		&d.Allowed, &d.Reason, &d.Message, &d.Operation, &d.Group, &d.Kind, &d.Namespace, &d.Name, &d.User,
-		&reference, &digest, &platform, &feed, &verdict, &cause, &violations, &exempted); err != nil {
+		&reference, &digest, &platform, &feed, &verdict, &cause, &violated, &violations, &exempted); err != nil {
 		return nil, nil, err
 	}
 	d.At = time.UnixMicro(at).UTC()
@@ -174,7 +175,7 @@ func scanDecision(rows *sql.Rows) (*admission.Decision, *admission.DecisionImage
 	}
 	image := admission.DecisionImage{
 		Reference: reference.String, Digest: digest.String, Platform: platform.String, FeedRevision: feed.String,
-		Verdict: policy.Verdict(verdict.String), Cause: cause.String,
+		Verdict: policy.Verdict(verdict.String), Cause: cause.String, Violated: int(violated.Int64),
 	}
 	for column, list := range map[*sql.NullString]any{&violations: &image.Violations, &exempted: &image.Exempted} {
 		if !column.Valid {

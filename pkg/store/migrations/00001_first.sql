@@ -48,7 +48,8 @@ CREATE TABLE decision_images (
     feed_revision TEXT NOT NULL,
     verdict       TEXT NOT NULL,
     cause         TEXT NOT NULL,
-    violations    TEXT, -- JSON
+    violated      BIGINT NOT NULL, -- how many violations there are
+    violations    TEXT, -- JSON, the worst of them
     exempted      TEXT, -- JSON
     PRIMARY KEY (decision_id, position)
 );

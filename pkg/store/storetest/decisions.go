@@ -50,6 +50,26 @@ func testDecisionOnce(t *testing.T, b Backend) {
 	equal(t, "decisions", got, []admission.Decision{first})
 }
 
+func testDecisionsTogether(t *testing.T, b Backend) {
+	t.Helper()
+	s := Open(t, b.New(t))
+	one, two, three := Decision(1), Decision(2), Decision(3)
+	must(t, s.CreateDecision(t.Context(), one))
+	must(t, s.CreateDecisions(t.Context(), []*admission.Decision{&one, &two, &three}))
+	must(t, s.CreateDecisions(t.Context(), nil))
+	nameless := Decision(5)
+	nameless.ID = ""
+	four := Decision(4)
+	if err := s.CreateDecisions(t.Context(), []*admission.Decision{&four, &nameless}); err == nil || err.Error() != "create decision: it has no id" {
+		t.Errorf("a decision without an id among others gives %v", err)
+	}
+	got, _, err := s.Decisions(t.Context(), store.DecisionFilter{})
+	must(t, err)
+	if len(got) != 3 {
+		t.Errorf("%d decisions are stored, want 3: all or none", len(got))
+	}
+}
+
 func testDecisionManyImages(t *testing.T, b Backend) {
 	t.Helper()
 	s := Open(t, b.New(t))

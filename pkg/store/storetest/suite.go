@@ -24,6 +24,7 @@ func Run(t *testing.T, b Backend) {
 		{"the last use of a token only goes forward", testTokenTouch},
 		{"a decision comes back with every field", testDecisionRoundTrip},
 		{"a decision is created once", testDecisionOnce},
+		{"decisions are created together", testDecisionsTogether},
 		{"a decision about many images is whole", testDecisionManyImages},
 		{"hostile texts are stored", testDecisionHostileTexts},
 		{"decisions are listed in pages", testDecisionPages},
