@@ -6,14 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/runecast/runecast/pkg/admission"
-)
-
-const (
-	imageColumns = 11
-	imageRows    = 90 // rows of one INSERT; databases limit the number of its placeholders
 )
 
 // CreateDecision is CreateDecisions for one.
@@ -56,10 +50,6 @@ func (s *Store) createDecisions(ctx context.Context, decisions []*admission.Deci
 }
 
 func insertDecision(ctx context.Context, tx *sql.Tx, d *admission.Decision) error {
-	images, err := imageArgs(d)
-	if err != nil {
-		return err
-	}
 	result, err := tx.ExecContext(ctx, `INSERT INTO decisions
 		(id, review_uid, at, duration, triggered, policy_id, policy_name, mode, verdict, allowed, reason, message, operation, api_group, kind, namespace, name, username)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING`,
@@ -71,53 +61,35 @@ func insertDecision(ctx context.Context, tx *sql.Tx, d *admission.Decision) erro
 	if created, err := result.RowsAffected(); err != nil || created == 0 {
 		return err
 	}
-	for len(images) > 0 {
-		batch := images[:min(len(images), imageRows*imageColumns)]
-		images = images[len(batch):]
-		if err := insertImages(ctx, tx, batch); err != nil {
+	for i := range d.Images {
+		args, err := imageArgs(d, i)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO decision_images
+			(decision_id, position, reference, digest, platform, feed_revision, verdict, cause, violated, violations, exempted)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, args...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func insertImages(ctx context.Context, tx *sql.Tx, args []any) error {
-	var query strings.Builder
-	query.WriteString(`INSERT INTO decision_images
-		(decision_id, position, reference, digest, platform, feed_revision, verdict, cause, violated, violations, exempted) VALUES `)
-	for i := range args {
-		switch {
-		case i == 0:
-			query.WriteString("(")
-		case i%imageColumns == 0:
-			query.WriteString("), (")
-		default:
-			query.WriteString(", ")
-		}
-		fmt.Fprintf(&query, "$%d", i+1)
+// imageArgs gives the values of one image's row.
+func imageArgs(d *admission.Decision, position int) ([]any, error) {
+	image := &d.Images[position]
+	violations, err := jsonList(image.Violations)
+	if err != nil {
+		return nil, fmt.Errorf("violations of image %s: %w", image.Reference, err)
 	}
-	query.WriteString(")")
-	_, err := tx.ExecContext(ctx, query.String(), args...)
-	return err
-}
-
-// imageArgs gives the values of all images' rows, one row after the other.
-func imageArgs(d *admission.Decision) ([]any, error) {
-	args := make([]any, 0, len(d.Images)*imageColumns)
-	for i := range d.Images {
-		image := &d.Images[i]
-		violations, err := jsonList(image.Violations)
-		if err != nil {
-			return nil, fmt.Errorf("violations of image %s: %w", image.Reference, err)
-		}
-		exempted, err := jsonList(image.Exempted)
-		if err != nil {
-			return nil, fmt.Errorf("exemptions of image %s: %w", image.Reference, err)
-		}
-		args = append(args, key(d.ID), i, text(image.Reference), key(image.Digest), text(image.Platform), text(image.FeedRevision),
-			text(image.Verdict), text(image.Cause), image.Violated, violations, exempted)
+	exempted, err := jsonList(image.Exempted)
+	if err != nil {
+		return nil, fmt.Errorf("exemptions of image %s: %w", image.Reference, err)
 	}
-	return args, nil
+	return []any{
+		key(d.ID), position, text(image.Reference), key(image.Digest), text(image.Platform), text(image.FeedRevision),
+		text(image.Verdict), text(image.Cause), image.Violated, violations, exempted,
+	}, nil
 }
 
 // jsonList gives a list as JSON, NULL when it is empty.

@@ -21,7 +21,7 @@ const debianRecord = `{"schema_version":"1.7.0","id":"DEBIAN-CVE-2021-3711","ups
 
 // home is a data directory with a feed, and a registry beside it.
 type home struct {
-	t          *testing.T
+	t          testing.TB
 	dir        string
 	vulnerable string
 	fixed      string
@@ -32,6 +32,14 @@ type home struct {
 func newHome(t *testing.T) *home {
 	t.Helper()
 	h := &home{t: t, dir: t.TempDir()}
+	h.fill()
+	return h
+}
+
+// fill makes the feed, and a registry with images.
+func (h *home) fill() {
+	t := h.t
+	t.Helper()
 	h.feed()
 	registry := imagetest.NewRegistry()
 	t.Cleanup(registry.Close)
@@ -40,7 +48,6 @@ func newHome(t *testing.T) *home {
 	h.both = registry.MustPush(t.Context(), "both:1", imagetest.Index(imagetest.ImageFor("linux/amd64"), imagetest.ImageFor("linux/arm64")))
 	h.unread = registry.MustPush(t.Context(), "ubi:9", imagetest.Image(imagetest.Layer(
 		imagetest.Text("etc/os-release", "ID=rhel\nVERSION_ID=9.4\n"), imagetest.Text("var/lib/rpm/rpmdb.sqlite", "SQLite format 3"))))
-	return h
 }
 
 // feed builds the home's feed of one record.
@@ -53,7 +60,7 @@ func (h *home) feed() {
 }
 
 // writeOSV writes an OSV export of one ecosystem and gives its directory.
-func writeOSV(t *testing.T, ecosystem string, records map[string]string) string {
+func writeOSV(t testing.TB, ecosystem string, records map[string]string) string {
 	t.Helper()
 	var b bytes.Buffer
 	archive := zip.NewWriter(&b)
@@ -74,7 +81,7 @@ func writeOSV(t *testing.T, ecosystem string, records map[string]string) string 
 	return dir
 }
 
-func write(t *testing.T, path string, body []byte) string {
+func write(t testing.TB, path string, body []byte) string {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ const reviewPath = "/rc2/api/v2/k8s-admission-policy-review/policy/2?timeout=10s
 
 // served is a running server.
 type served struct {
-	t       *testing.T
+	t       testing.TB
 	address string
 	client  *http.Client
 	token   string
@@ -49,7 +49,7 @@ func (l *logBuffer) String() string {
 }
 
 // until polls until something is so.
-func until(t *testing.T, what string, ok func() bool) {
+func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
