@@ -47,7 +47,7 @@ type DecisionImage struct {
 	Platform     string             `json:"platform,omitempty"`
 	FeedRevision string             `json:"feedRevision,omitempty"`
 	Verdict      policy.Verdict     `json:"verdict"`
-	Cause        string             `json:"cause,omitempty"` // why it could not be judged
+	Cause        string             `json:"cause,omitempty"`      // why it could not be judged
 	Violations   []policy.Violation `json:"violations,omitempty"` // worst first, at most 50: the report and the policy tell them all
 	Violated     int                `json:"violated,omitempty"`   // how many there are
 	Exempted     []policy.Exempted  `json:"exempted,omitempty"`

@@ -28,7 +28,7 @@ const (
 	goodToken   = "2645cda9-ac05-4b6d-8e94-f27c84e93377"
 	weakToken   = "00000000-0000-4000-8000-000000000000"
 	firstLine   = "Image scan in Runecast Analyzer found policy violations: (Rejected by policy 2: 'No critical or high severity vulnerabilities with available fix')."
-	unknownLine = "Image scan in Runecast Analyzer could not judge the image: (Rejected by policy 2: 'No critical or high severity vulnerabilities with available fix')."
+	unknownLine = firstLine + "\nNo violation was found: the image could not be judged, and the policy denies that."
 )
 
 // scannerFunc is a scanner made of a function.

@@ -41,25 +41,26 @@ func (r *Reviewer) judgeAll(ctx context.Context, p *policy.Policy, references, p
 	return results
 }
 
-// judge scans one reference on each platform that the workload may run on; the worst result counts. A platform that the
-// image does not exist for counts only where it exists for none of them: no node of that platform can run it.
+// judge scans one reference on each platform that the workload may run on, side by side; the worst result counts. A platform
+// that the image does not exist for counts only where it exists for none of them: no node of that platform can run it.
 func (r *Reviewer) judge(ctx context.Context, p *policy.Policy, reference string, platforms []string) judged {
-	var worst, missing judged
-	found, absent := false, false
-	for _, platform := range platforms {
-		one := r.judgeOn(ctx, p, reference, platform)
-		if one.kind == scan.KindNoPlatform {
-			missing, absent = one, true
-			continue
-		}
-		if !found || worse(&one.result, &worst.result) {
-			worst, found = one, true
+	if len(platforms) == 1 { // the common case needs no goroutine
+		return r.judgeOn(ctx, p, reference, platforms[0])
+	}
+	results := make([]judged, len(platforms))
+	var wait sync.WaitGroup
+	for i, platform := range platforms {
+		wait.Go(func() { results[i] = r.judgeOn(ctx, p, reference, platform) })
+	}
+	wait.Wait()
+	worst := 0
+	for i := range results {
+		missing, wasMissing := results[i].kind == scan.KindNoPlatform, results[worst].kind == scan.KindNoPlatform
+		if wasMissing && !missing || missing == wasMissing && worse(&results[i].result, &results[worst].result) {
+			worst = i
 		}
 	}
-	if !found && absent {
-		return missing
-	}
-	return worst
+	return results[worst]
 }
 
 func worse(a, b *policy.Result) bool {

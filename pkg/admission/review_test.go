@@ -141,9 +141,9 @@ func TestUnknownIsJudgedByTheSwitches(t *testing.T) {
 			if response.Allowed {
 				t.Fatal("unknown was taken for safe")
 			}
-			line, rest, _ := strings.Cut(response.Result.Message, "\n")
-			if line != unknownLine {
-				t.Errorf("first line\n got %s\nwant %s", line, unknownLine)
+			rest, ok := strings.CutPrefix(response.Result.Message, unknownLine+"\n")
+			if !ok {
+				t.Errorf("message\n got %s\nwant the beginning %s", response.Result.Message, unknownLine)
 			}
 			for _, want := range test.want {
 				if !strings.Contains(rest, want) {
@@ -183,6 +183,8 @@ func TestWorstImageAndPlatformCount(t *testing.T) {
 		switch {
 		case r.Platform == "linux/s390x":
 			return nil, &scan.Error{Kind: scan.KindNoPlatform, Image: r.Reference, Remedy: "build it"}
+		case r.Reference == "windows:1" && r.Platform == "windows/amd64":
+			return report(r.Reference, openssl()), nil
 		case r.Platform == "linux/arm64" && r.Reference == "mixed:1":
 			return report(r.Reference, openssl()), nil
 		default:
@@ -201,6 +203,10 @@ func TestWorstImageAndPlatformCount(t *testing.T) {
 	pinned := strings.Replace(podReview("CREATE", []string{"mixed:1"}, nil, ""), `"spec":{`, `"spec":{"nodeSelector":{"kubernetes.io/arch":"amd64"},`, 1)
 	if !g.review(pinned).Allowed {
 		t.Error("a pod that runs on amd64 alone was judged by arm64")
+	}
+	windows := strings.Replace(podReview("CREATE", []string{"windows:1"}, nil, ""), `"spec":{`, `"spec":{"os":{"name":"windows"},`, 1)
+	if g.review(windows).Allowed {
+		t.Error("a Windows pod was judged by the image's Linux variant")
 	}
 	lost := strings.Replace(podReview("CREATE", []string{"good:1"}, nil, ""), `"spec":{`, `"spec":{"nodeSelector":{"kubernetes.io/arch":"s390x"},`, 1)
 	if response := g.review(lost); response.Allowed || !strings.Contains(response.Result.Message, "no-platform") {

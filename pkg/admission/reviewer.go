@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,11 +124,28 @@ func (r *Reviewer) decide(ctx context.Context, p *policy.Policy, request *Reques
 	case len(references) > r.MaxImages:
 		return r.unreviewable(p, decision, ReasonTooMany, fmt.Sprintf("the object names %d images, of which at most %d are reviewed", len(references), r.MaxImages), "split the workload")
 	}
-	platforms := current.Platforms
-	if len(platforms) == 0 {
-		platforms = r.Platforms
+	return r.conclude(p, decision, r.judgeAll(ctx, p, references, r.platforms(current)))
+}
+
+// platforms lists where a workload may run: where it says, with the cluster's architectures where it names a system alone.
+func (r *Reviewer) platforms(w *workload.Workload) []string {
+	if len(w.Platforms) == 0 {
+		return r.Platforms
 	}
-	return r.conclude(p, decision, r.judgeAll(ctx, p, references, platforms))
+	var list []string
+	for _, platform := range w.Platforms {
+		os, arch, _ := strings.Cut(platform, "/")
+		if arch != workload.AnyArch {
+			list = append(list, platform)
+			continue
+		}
+		for _, configured := range r.Platforms {
+			_, arch, _ := strings.Cut(configured, "/")
+			list = append(list, os+"/"+arch)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 func describeKind(request *Request) string {

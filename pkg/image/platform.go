@@ -75,9 +75,22 @@ func isAttestation(d *v1.Descriptor) bool {
 	return d.Platform != nil && d.Platform.OS == "unknown" && d.Platform.Architecture == "unknown"
 }
 
+// fallback is the architecture that a node runs where an image lacks its own, as containerd's platforms package has it: a 64-bit
+// ARM or x86 processor runs the 32-bit programs of its family.
+func fallback(m machine) (machine, bool) {
+	switch m.arch {
+	case "amd64":
+		return machine{m.os, "386", ""}, true
+	case "arm64":
+		return machine{m.os, "arm", "v8"}, true
+	default:
+		return machine{}, false
+	}
+}
+
 // choose finds the manifest of an index that a node of the wanted platform would run: the same variant, else the highest lower one, else
-// the first of that architecture, because a node may be newer than the name of its platform says. Without a match it gives
-// the platforms that there are.
+// the first of that architecture, because a node may be newer than the name of its platform says, else that of the architecture to
+// fall back to. Without a match it gives the platforms that there are.
 func choose(manifests []v1.Descriptor, want machine) (chosen *v1.Descriptor, have []string) {
 	rank := 0
 	for i := range manifests {
@@ -93,6 +106,9 @@ func choose(manifests []v1.Descriptor, want machine) (chosen *v1.Descriptor, hav
 		if r := variantRank(got.variant, want.variant); r > rank {
 			rank, chosen = r, d
 		}
+	}
+	if other, ok := fallback(want); chosen == nil && ok {
+		return choose(manifests, other)
 	}
 	slices.Sort(have)
 	return chosen, slices.Compact(have)

@@ -19,15 +19,14 @@ const (
 	moreRoom    = 120  // bytes kept for the line that says what was left out
 )
 
-// DenialMessage words a denial. The first line is the product's fixed sentence,
+// notJudged is the second line of a denial that rests on unknowns alone.
+const notJudged = "No violation was found: the image could not be judged, and the policy denies that."
+
+// DenialMessage words a denial. The first line is the product's fixed sentence, which clients match,
 //
 //	Image scan in Runecast Analyzer found policy violations: (Rejected by policy 2: 'No critical or high … with available fix').
 //
-// and is there only when a violation was found: clients match it. A denial that rests on unknowns alone says instead
-//
-//	Image scan in Runecast Analyzer could not judge the image: (Rejected by policy 2: 'No critical or high … with available fix').
-//
-// Further lines name each refused image, the packages to update, and for what is unknown its cause and remedy. The whole is cut at
+// A denial that rests on unknowns alone has notJudged as its second line, so that nobody looks for packages to update. Further lines name each refused image, the packages to update, and for what is unknown its cause and remedy. The whole is cut at
 // a line and has at most 4 KiB. It is empty where no image is refused.
 func DenialMessage(p *Policy, images []ImageResult) string {
 	var refused []*ImageResult
@@ -42,12 +41,11 @@ func DenialMessage(p *Policy, images []ImageResult) string {
 	if len(refused) == 0 {
 		return ""
 	}
-	said := "could not judge the image"
-	if found {
-		said = "found policy violations"
-	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Image scan in Runecast Analyzer %s: (Rejected by policy %s: '%s').", said, clean(p.ID, maxID), clean(p.Name, maxName))
+	fmt.Fprintf(&b, "Image scan in Runecast Analyzer found policy violations: (Rejected by policy %s: '%s').", clean(p.ID, maxID), clean(p.Name, maxName))
+	if !found {
+		b.WriteString("\n" + notJudged)
+	}
 	for i, img := range refused {
 		lines := imageLines(img)
 		for j, line := range lines {

@@ -73,7 +73,7 @@ func pullRemedy(e *image.Error) string {
 	case image.KindBadReference:
 		return "correct the image's name: registry/repository:tag or registry/repository@sha256:…"
 	case image.KindUnauthorized:
-		return "check the name, the pod's imagePullSecrets and the server's credentials for registry " + e.Host
+		return "check the image's name, and give the server credentials for registry " + e.Host + " in its Docker configuration; it does not use the pod's imagePullSecrets"
 	case image.KindNotFound:
 		return "check the image's name and tag, and whether it was pushed"
 	case image.KindRateLimited:

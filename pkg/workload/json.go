@@ -34,6 +34,7 @@ type podSpecJSON struct {
 	ImagePullSecrets    []nameJSON        `json:"imagePullSecrets"`
 	ServiceAccountName  string            `json:"serviceAccountName"`
 	NodeSelector        map[string]string `json:"nodeSelector"`
+	OS                  nameJSON          `json:"os"`
 	Affinity            struct {
 		NodeAffinity struct {
 			Required struct {

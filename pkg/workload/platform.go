@@ -1,6 +1,10 @@
 package workload
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Well-known node labels (https://kubernetes.io/docs/reference/labels-annotations-taints/) and their deprecated names.
 const (
@@ -10,33 +14,79 @@ const (
 	oldLabelOS   = "beta.kubernetes.io/os"
 )
 
-// platforms lists the os/arch pairs that a pod's node selector and required node affinity allow, sorted. It is empty where
-// they leave the architecture open. The scheduler needs the node selector and any one of the affinity's terms to match.
-func platforms(spec *podSpecJSON) []string {
-	os := first(spec.NodeSelector[labelOS], spec.NodeSelector[oldLabelOS])
-	if arch := first(spec.NodeSelector[labelArch], spec.NodeSelector[oldLabelArch]); arch != "" {
-		return []string{first(os, "linux") + "/" + arch}
+const linux = "linux"
+
+// architectures lists those that Kubernetes nodes have, by operating system, in Go's words, as node labels have them.
+func architectures(os string) []string {
+	switch os {
+	case linux:
+		return []string{"amd64", "arm64", "arm", "386", "ppc64le", "s390x", "riscv64", "loong64", "mips64le"}
+	case "windows":
+		return []string{"amd64", "arm64"}
+	default:
+		return nil
 	}
-	var found []string
-	for _, term := range spec.Affinity.NodeAffinity.Required.Terms {
-		archs, oses := term.values(labelArch, oldLabelArch), term.values(labelOS, oldLabelOS)
-		if len(archs) == 0 {
-			return nil // this term alone lets the pod run anywhere
-		}
-		if os != "" {
+}
+
+// CheckPlatform tells whether nodes of a platform, os/arch or os/arch/variant, exist. Its error names the ones that do.
+func CheckPlatform(platform string) error {
+	os, rest, _ := strings.Cut(platform, "/")
+	arch, _, _ := strings.Cut(rest, "/")
+	if slices.Contains(architectures(os), arch) {
+		return nil
+	}
+	if known := architectures(os); known != nil {
+		return fmt.Errorf("%q is no platform of Kubernetes nodes: the architectures of %s are %s", platform, os, strings.Join(known, ", "))
+	}
+	return fmt.Errorf("%q is no platform of Kubernetes nodes: write os/arch, such as linux/amd64", platform)
+}
+
+// AnyArch stands for the architecture in a Workload's Platforms where only the operating system is required.
+const AnyArch = "*"
+
+// placement lists where a pod may run, by its node selector and required node affinity: os/arch, os/* where any architecture
+// will do, and nothing where any node will do. The scheduler needs the node selector and any one of the affinity's terms to
+// match. Values that no node has are left out, so that the list is short whatever the pod says.
+func placement(spec *podSpecJSON) []string {
+	os := first(spec.NodeSelector[labelOS], spec.NodeSelector[oldLabelOS], spec.OS.Name)
+	if arch := first(spec.NodeSelector[labelArch], spec.NodeSelector[oldLabelArch]); arch != "" {
+		return []string{first(os, linux) + "/" + arch}
+	}
+	terms := spec.Affinity.NodeAffinity.Required.Terms
+	if len(terms) == 0 && os != "" {
+		return []string{os + "/" + AnyArch}
+	}
+	var platforms []string
+	for _, term := range terms {
+		oses := term.values(labelOS, oldLabelOS)
+		if os != "" || len(oses) == 0 {
 			oses = []string{os}
 		}
-		if len(oses) == 0 {
-			oses = []string{"linux"}
+		archs := term.values(labelArch, oldLabelArch)
+		if len(archs) == 0 && oses[0] == "" {
+			return nil // this term alone lets the pod run on any node
 		}
 		for _, o := range oses {
-			for _, a := range archs {
-				found = append(found, o+"/"+a)
-			}
+			platforms = append(platforms, expand(first(o, linux), archs)...)
 		}
 	}
-	slices.Sort(found)
-	return slices.Compact(found)
+	slices.Sort(platforms)
+	return slices.Compact(platforms)
+}
+
+// expand pairs a system with those of the architectures that its nodes have.
+func expand(os string, archs []string) []string {
+	known := architectures(os)
+	if len(archs) == 0 && known != nil {
+		return []string{os + "/" + AnyArch}
+	}
+	var platforms []string
+	for _, arch := range known {
+		if slices.Contains(archs, arch) {
+			platforms = append(platforms, os+"/"+arch)
+		}
+	}
+	return platforms
 }
 
 // values gives what the term's first "In" expression on one of the keys allows.

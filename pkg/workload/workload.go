@@ -37,7 +37,7 @@ type Workload struct {
 	Images         []Image  // containers, init containers, ephemeral containers, image volumes, in this order
 	PullSecrets    []string // names of imagePullSecrets
 	ServiceAccount string   // empty: the namespace's default
-	Platforms      []string // os/arch that its node selector and node affinity require; empty: they require none
+	Platforms      []string // os/arch, or os/* for any architecture, that its node selector and node affinity allow; empty: any
 }
 
 // shape says where an object of a kind keeps its pod specification.
@@ -116,7 +116,7 @@ func (w *Workload) fill(spec *podSpecJSON, isPod bool) {
 		w.PullSecrets = append(w.PullSecrets, s.Name)
 	}
 	w.ServiceAccount = spec.ServiceAccountName
-	w.Platforms = platforms(spec)
+	w.Platforms = placement(spec)
 }
 
 func (w *Workload) add(image Image, isPod bool) {

@@ -129,6 +129,24 @@ func TestNewImages(t *testing.T) {
 	}
 }
 
+func TestCheckPlatform(t *testing.T) {
+	t.Parallel()
+	for platform, want := range map[string]string{
+		"linux/amd64": "", "linux/arm/v7": "", "windows/amd64": "",
+		"linux/arm46":  `"linux/arm46" is no platform of Kubernetes nodes: the architectures of linux are amd64, arm64, arm, 386, ppc64le, s390x, riscv64, loong64, mips64le`,
+		" linux/amd64": `" linux/amd64" is no platform of Kubernetes nodes: write os/arch, such as linux/amd64`,
+		"amd64":        `"amd64" is no platform of Kubernetes nodes: write os/arch, such as linux/amd64`,
+	} {
+		got := ""
+		if err := workload.CheckPlatform(platform); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: got %s, want %s", platform, got, want)
+		}
+	}
+}
+
 func TestPlatforms(t *testing.T) {
 	t.Parallel()
 	affinity := func(terms string) string {
@@ -147,6 +165,10 @@ func TestPlatforms(t *testing.T) {
 		{"terms are alternatives", affinity(arch(`"arm64"`) + "," + arch(`"s390x"`)), "[linux/arm64 linux/s390x]"},
 		{"one open term opens all", affinity(arch(`"arm64"`) + `,{"matchExpressions":[{"key":"zone","operator":"Exists"}]}`), "[]"},
 		{"not in", affinity(`{"matchExpressions":[{"key":"kubernetes.io/arch","operator":"NotIn","values":["arm64"]}]}`), "[]"},
+		{"system alone", `"nodeSelector":{"kubernetes.io/os":"windows"}`, "[windows/*]"},
+		{"system of the pod", `"os":{"name":"windows"}`, "[windows/*]"},
+		{"system in the affinity", affinity(`{"matchExpressions":[{"key":"kubernetes.io/os","operator":"In","values":["windows","plan9"]}]}`), "[windows/*]"},
+		{"architectures that no node has", affinity(arch(`"amd64","x0","x1"`)), "[linux/amd64]"},
 		{"selector's system, affinity's architecture", `"nodeSelector":{"kubernetes.io/os":"windows"},` + affinity(arch(`"amd64"`)), "[windows/amd64]"},
 	}
 	for _, test := range tests {
