@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/runecast/runecast/pkg/policy"
 )
@@ -27,6 +29,9 @@ const (
 // MaxBody is the largest body that is read, in bytes. The API server's largest review was measured at 27.3 MB: an object of
 // 3 MiB, escaped sixfold, twice.
 const MaxBody = 32 << 20
+
+// maxBodies is how many bytes of bodies are read at a time, all reviews together. Decoding holds two to three times as much.
+const maxBodies = 256 << 20
 
 // maxPooledBody is the largest buffer that is kept for the next review; larger ones are rare and go back to the system.
 const maxPooledBody = 1 << 20
@@ -76,6 +81,7 @@ const defaultMaxInFlight = 1024
 type Handler struct {
 	HandlerConfig
 	slots   chan struct{}
+	bodies  *semaphore.Weighted // bytes
 	buffers sync.Pool
 }
 
@@ -84,7 +90,7 @@ func NewHandler(config HandlerConfig) *Handler { //nolint:gocritic // made once;
 	if config.MaxInFlight <= 0 {
 		config.MaxInFlight = defaultMaxInFlight
 	}
-	return &Handler{HandlerConfig: config, slots: make(chan struct{}, config.MaxInFlight)}
+	return &Handler{HandlerConfig: config, slots: make(chan struct{}, config.MaxInFlight), bodies: semaphore.NewWeighted(maxBodies)}
 }
 
 // Register adds the endpoint, under both its paths, to a mux.
@@ -121,6 +127,14 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Tim
 	default:
 		return &problem{code: http.StatusTooManyRequests, message: fmt.Sprintf("%d reviews are being handled already; ask again", h.MaxInFlight), retryAfter: 1}
 	}
+	size := r.ContentLength
+	if size < 0 {
+		size = MaxBody // of unknown length
+	}
+	if !h.bodies.TryAcquire(size) {
+		return &problem{code: http.StatusTooManyRequests, message: fmt.Sprintf("reviews of %d bytes together are being handled already; ask again", maxBodies), retryAfter: 1}
+	}
+	defer h.bodies.Release(size)
 	limit, err := reviewTime(r.URL.Query().Get("timeout"))
 	if err != nil {
 		return &problem{code: http.StatusBadRequest, message: err.Error()}
@@ -179,6 +193,9 @@ func tooLarge() *problem {
 func (h *Handler) read(w http.ResponseWriter, r *http.Request) (Request, Envelope, *problem) {
 	buffer := h.buffer()
 	defer h.release(buffer)
+	if r.ContentLength > 0 {
+		buffer.Grow(int(r.ContentLength) + bytes.MinRead) // as ReadFrom wants it, so that it does not grow again
+	}
 	_, err := buffer.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBody))
 	var limit *http.MaxBytesError
 	switch {

@@ -173,6 +173,37 @@ func TestTooManyAtOnceAreToldToComeAgain(t *testing.T) {
 	close(hold)
 }
 
+func TestManyLargeBodiesAreToldToComeAgain(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, scannerFunc(byName))
+	hold := make(chan struct{})
+	for range 8 { // of unknown length, so each counts as the largest
+		started := make(chan struct{})
+		go func() {
+			body := &slowBody{first: []byte(`{"apiVersion":`), started: started, hold: hold}
+			request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, g.server.URL+admission.ReviewPath+"2", body)
+			request.Header.Set("Content-Type", "application/json")
+			request.Header.Set("Authorization", goodToken)
+			if response, err := g.server.Client().Do(request); err == nil {
+				response.Body.Close()
+			}
+		}()
+		<-started
+	}
+	g.until("a review is refused", func() bool {
+		code, answer, header := g.send(podReview("CREATE", []string{"good:1"}, nil, ""))
+		if code == http.StatusTooManyRequests && (header.Get("Retry-After") != "1" || !strings.Contains(answer, "reviews of 268435456 bytes together are being handled already; ask again")) {
+			t.Errorf("%v %s", header, answer)
+		}
+		return code == http.StatusTooManyRequests
+	})
+	close(hold)
+	g.until("reviews are handled again", func() bool {
+		code, _, _ := g.send(podReview("CREATE", []string{"good:1"}, nil, ""))
+		return code == http.StatusOK
+	})
+}
+
 type slowBody struct {
 	first         []byte
 	started, hold chan struct{}
@@ -204,52 +235,5 @@ func TestPanicInTheHandlerIsCaughtCountedAndAnswered(t *testing.T) {
 	}
 	if !strings.Contains(g.log.String(), "handler.go") {
 		t.Error("the log has no stack")
-	}
-}
-
-func TestStoreThatCannotBeWritten(t *testing.T) {
-	t.Parallel()
-	g := newGate(t, scannerFunc(byName))
-	g.store.broken = errors.New("disk full")
-	if g.review(podReview("CREATE", []string{"nginx:1.19"}, nil, "")).Allowed {
-		t.Error("allowed")
-	}
-	g.stop()
-	line := g.log.String()
-	for _, want := range []string{"decision not stored; this line is its only record", "disk full", `\"reviewUid\":\"u-1\"`, `\"reference\":\"nginx:1.19\"`} {
-		if !strings.Contains(line, want) {
-			t.Errorf("the log lacks %s: %s", want, line)
-		}
-	}
-}
-
-func TestOneDecisionThatCannotBeStoredHoldsUpNoOther(t *testing.T) {
-	t.Parallel()
-	g := newGate(t, scannerFunc(byName))
-	for _, namespace := range []string{"poison", "shop"} {
-		g.review(strings.ReplaceAll(podReview("CREATE", []string{"nginx:1.19"}, nil, ""), `"shop"`, `"`+namespace+`"`))
-	}
-	g.stop()
-	if all := g.store.all(); len(all) != 1 || all[0].Namespace != "shop" {
-		t.Errorf("stored %+v", all)
-	}
-	if log := g.log.String(); strings.Count(log, "decision not stored; this line is its only record") != 1 {
-		t.Errorf("log %s", log)
-	}
-}
-
-func TestDecisionWaitsForAStoreThatComesBack(t *testing.T) {
-	t.Parallel()
-	g := newGate(t, scannerFunc(byName))
-	g.store.mu.Lock()
-	g.store.broken = errors.New("database is locked")
-	g.store.mu.Unlock()
-	g.review(podReview("CREATE", []string{"nginx:1.19"}, nil, ""))
-	g.until("the failure is logged", func() bool { return strings.Contains(g.log.String(), "decisions cannot be stored; trying again") })
-	g.store.mu.Lock()
-	g.store.broken = nil
-	g.store.mu.Unlock()
-	if d := g.one(); d.ReviewUID != "u-1" {
-		t.Errorf("stored %+v", d)
 	}
 }

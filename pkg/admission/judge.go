@@ -86,32 +86,37 @@ func (r *Reviewer) judgeOn(ctx context.Context, p *policy.Policy, reference, pla
 	out.subject = policy.Subject{Reference: reference, Platform: platform, Outcome: policy.OutcomeScanned}
 	if _, exempt := p.ExemptsImage(reference); p.NeedsScan() && !exempt {
 		report, err := r.Scanner.Scan(ctx, scan.Request{Reference: reference, Platform: platform})
-		if err != nil {
-			out.kind = fail(&out.subject, err)
-		} else {
+		out.subject, out.kind = SubjectOf(scan.Request{Reference: reference, Platform: platform}, report, err)
+		if report != nil {
 			out.revision = report.Feed.Revision
-			out.subject.Digest, out.subject.Platform, out.subject.FeedDate = report.Digest, report.Platform, report.Feed.Date
-			out.subject.FeedLacks, out.subject.Unread = report.Feed.Lacks, report.Unread
-			out.subject.Findings, out.subject.Uncovered = report.Findings, report.Uncovered
 		}
 	}
 	out.result = p.Evaluate(out.subject, r.Now())
 	return out
 }
 
-// fail tells a subject why there is no report.
-func fail(subject *policy.Subject, err error) scan.Kind {
+// SubjectOf turns what a scan gave, a report or an error, into what a policy judges, and tells the kind of the error. An error of
+// no known kind makes the image unscannable.
+func SubjectOf(request scan.Request, report *scan.Report, err error) (policy.Subject, scan.Kind) {
+	if err == nil {
+		return policy.Subject{
+			Reference: request.Reference, Digest: report.Digest, Platform: report.Platform, Outcome: policy.OutcomeScanned,
+			Findings: report.Findings, Uncovered: report.Uncovered, Unread: report.Unread,
+			FeedDate: report.Feed.Date, FeedLacks: report.Feed.Lacks,
+		}, ""
+	}
 	known := &scan.Error{Kind: scan.KindInternal, Remedy: "look into the server's log for this image"}
 	if !errors.As(err, &known) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
 		known.Kind, known.Remedy = scan.KindPending, "retry in a moment"
 	}
-	subject.Outcome = policy.OutcomeUnscannable
+	outcome := policy.OutcomeUnscannable
 	switch known.Kind { //nolint:exhaustive // all others mean unscannable, as the comment of scan.Kind has it
 	case scan.KindPending:
-		subject.Outcome = policy.OutcomePending
+		outcome = policy.OutcomePending
 	case scan.KindNoFeed:
-		subject.Outcome = policy.OutcomeNoFeed
+		outcome = policy.OutcomeNoFeed
 	}
-	subject.Cause, subject.Remedy = err.Error(), known.Remedy
-	return known.Kind
+	return policy.Subject{
+		Reference: request.Reference, Platform: request.Platform, Outcome: outcome, Cause: err.Error(), Remedy: known.Remedy,
+	}, known.Kind
 }

@@ -16,29 +16,35 @@ import (
 type Recorder struct {
 	store    DecisionStore
 	log      logrus.FieldLogger
-	queue    chan *Decision
-	patience time.Duration
+	queue    chan waiting
 	unstored atomic.Int64
 	lastErr  atomic.Pointer[error]
 }
 
+// waiting is a decision with the time since when it waits.
+type waiting struct {
+	*Decision
+	since time.Time
+}
+
 const (
-	recorderQueue    = 10_000           // decisions that wait for the store
-	recorderBatch    = 100              // stored in one transaction
-	recordTimeout    = 5 * time.Second  // for one attempt
-	recordPatience   = 30 * time.Second // for all attempts of one decision
+	recorderQueue    = 10_000          // decisions that wait for the store
+	recorderBatch    = 100             // stored in one transaction
+	recordTimeout    = 5 * time.Second // for one attempt
+	recordPatience   = 2 * time.Minute // for all attempts of one decision, unless the queue is full before
 	recordRetryAfter = 500 * time.Millisecond
+	drainTime        = 10 * time.Second // for what is left when the server ends; Kubernetes gives it 30 s in all
 )
 
 // NewRecorder makes a recorder. Nothing is stored until Run runs.
 func NewRecorder(store DecisionStore, log logrus.FieldLogger) *Recorder {
-	return &Recorder{store: store, log: log, queue: make(chan *Decision, recorderQueue), patience: recordPatience}
+	return &Recorder{store: store, log: log, queue: make(chan waiting, recorderQueue)}
 }
 
 // Record takes a decision over for storing. It never blocks.
 func (r *Recorder) Record(d *Decision) {
 	select {
-	case r.queue <- d:
+	case r.queue <- waiting{d, time.Now()}:
 	default:
 		r.giveUp(d, fmt.Errorf("the queue of %d decisions is full", cap(r.queue)))
 	}
@@ -55,28 +61,27 @@ func (r *Recorder) Err() error {
 	return nil
 }
 
-// Run stores decisions until the context ends and the queue is empty; then each decision that is left has one more attempt.
+// Run stores decisions until the context ends. What waits then has drainTime to be stored, and goes to the log after that.
 func (r *Recorder) Run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(drainTime, stop) })()
 	for {
 		select {
 		case d := <-r.queue:
-			r.keepAll(ctx, r.batch(d))
+			r.keepAll(ctx, work, r.batch(d))
 		case <-ctx.Done():
-			for {
-				select {
-				case d := <-r.queue:
-					r.keepAll(ctx, r.batch(d))
-				default:
-					return nil
-				}
+			for len(r.queue) > 0 {
+				r.keepAll(ctx, work, r.batch(<-r.queue))
 			}
+			return nil
 		}
 	}
 }
 
 // batch takes what waits in the queue already, as storing many at once costs little more than storing one.
-func (r *Recorder) batch(first *Decision) []*Decision {
-	list := []*Decision{first}
+func (r *Recorder) batch(first waiting) []waiting {
+	list := []waiting{first}
 	for len(list) < recorderBatch {
 		select {
 		case d := <-r.queue:
@@ -88,22 +93,23 @@ func (r *Recorder) batch(first *Decision) []*Decision {
 	return list
 }
 
-// keepAll stores decisions together, or one by one where that fails, so that none stands in the way of the others.
-func (r *Recorder) keepAll(ctx context.Context, list []*Decision) {
-	if r.attempt(ctx, list) == nil {
+// keepAll stores decisions together, or one by one where that fails, so that none stands in the way of the others. server ends with
+// the server, work when the time for storing is over.
+func (r *Recorder) keepAll(server, work context.Context, list []waiting) {
+	if r.attempt(work, list) == nil {
 		r.lastErr.Store(nil)
 		return
 	}
 	for _, d := range list {
-		r.keep(ctx, d)
+		r.keep(server, work, d)
 	}
 }
 
-// keep tries to store one decision until the decision is older than patience or the server stops.
-func (r *Recorder) keep(ctx context.Context, d *Decision) {
-	deadline := d.At.Add(r.patience)
+// keep tries to store one decision until it has waited for recordPatience or the server ends. A queue that fills up ends the
+// patience too: the decisions behind would go to the log otherwise.
+func (r *Recorder) keep(server, work context.Context, d waiting) {
 	for {
-		err := r.attempt(ctx, []*Decision{d})
+		err := r.attempt(work, []waiting{d})
 		if err == nil {
 			r.lastErr.Store(nil)
 			return
@@ -111,22 +117,25 @@ func (r *Recorder) keep(ctx context.Context, d *Decision) {
 		if r.lastErr.Swap(&err) == nil {
 			r.log.WithError(err).Error("decisions cannot be stored; trying again")
 		}
-		if ctx.Err() != nil || time.Now().After(deadline) {
-			r.giveUp(d, err)
+		if server.Err() != nil || time.Since(d.since) > recordPatience || len(r.queue) > recorderQueue/2 {
+			r.giveUp(d.Decision, err)
 			return
 		}
 		select {
-		case <-ctx.Done():
+		case <-server.Done():
 		case <-time.After(recordRetryAfter):
 		}
 	}
 }
 
-func (r *Recorder) attempt(ctx context.Context, list []*Decision) error {
-	// The server's end must not end the attempt: the last decisions are stored on the way out.
-	attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+func (r *Recorder) attempt(work context.Context, list []waiting) error {
+	attempt, cancel := context.WithTimeout(work, recordTimeout)
 	defer cancel()
-	if err := r.store.CreateDecisions(attempt, list); err != nil {
+	decisions := make([]*Decision, 0, len(list))
+	for _, d := range list {
+		decisions = append(decisions, d.Decision)
+	}
+	if err := r.store.CreateDecisions(attempt, decisions); err != nil {
 		return fmt.Errorf("store decisions: %w", err)
 	}
 	return nil

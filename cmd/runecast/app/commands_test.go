@@ -48,6 +48,25 @@ func TestWhatCannotBeJudgedIsNotAllowed(t *testing.T) {
 	want(t, code, out, app.ExitDenied, "not judged: the feed was built without the list of known exploited vulnerabilities, which the policy asks about", "runecast feed build --kev")
 }
 
+func TestScanIsJudgedAsAReviewIs(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	host, _, _ := strings.Cut(h.fixed, "/")
+	none := host + "/none:1"
+	code, out, _ := h.run("scan", none, "--policy", "2")
+	want(t, code, out, app.ExitDenied, deniedLine, "No violation was found", "not-found", "remedy: ", "not known: the image was not scanned")
+	lenient := write(t, filepath.Join(h.dir, "lenient.yaml"), []byte("policies: [{id: lenient, name: Lenient, onUnscannable: allow, rules: [{severity: high}]}]"))
+	code, out, _ = h.run("scan", none, "--policy", "lenient", "--policy-files", lenient)
+	want(t, code, out, app.ExitOK, "Allowed by policy lenient: 'Lenient'.")
+	empty := &home{t: t, dir: t.TempDir()}
+	code, out, errOut := empty.run("scan", none, "--policy", "4", "--allowed-registries", host+"/**")
+	want(t, code, out+errOut, app.ExitOK, "Allowed by policy 4: 'Only images from allowed registries'.")
+	code, out, _ = empty.run("scan", none, "--policy", "4")
+	want(t, code, out, app.ExitDenied, "(Rejected by policy 4: 'Only images from allowed registries').")
+	code, _, errOut = h.run("decision", "list", "--verdict", "bogus")
+	want(t, code, errOut, app.ExitError, `error: verdict "bogus" is none of allow, deny, unknown`)
+}
+
 func TestScanErrors(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -118,6 +137,7 @@ func TestReview(t *testing.T) {
 		{"denied pod", pod(h.vulnerable), app.ExitDenied, []string{"Pod shop/web: denied: " + deniedLine, "CVE-2021-3711"}},
 		{"allowed pod", pod(h.fixed), app.ExitOK, []string{"Pod shop/web: allowed by policy 2: 'No critical or high severity vulnerabilities with available fix' (compliant)"}},
 		{"several documents", pod(h.fixed) + "---\n# nothing\n---\n" + deployment, app.ExitDenied, []string{"Pod shop/web: allowed", "Deployment front: denied: " + deniedLine}},
+		{"items that are no list", "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nitems: []\nspec: {containers: [{image: \"" + h.vulnerable + "\"}]}\n", app.ExitDenied, []string{"Pod web: denied"}},
 		{"a list", "apiVersion: v1\nkind: List\nitems:\n- " + strings.ReplaceAll(strings.TrimSpace(pod(h.vulnerable)), "\n", "\n  ") + "\n", app.ExitDenied, []string{"Pod shop/web: denied"}},
 		{"AdmissionReview", review, app.ExitDenied, []string{"Pod shop/reviewed: denied: " + deniedLine}},
 		{"a kind without images", "apiVersion: v1\nkind: Service\nmetadata: {name: s}\n", app.ExitOK, []string{"Warning: runecast: Service names no image: allowed without a review", "Service s: allowed"}},

@@ -17,6 +17,8 @@ import (
 	"github.com/knadh/koanf/providers/posflag"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+
+	"github.com/runecast/runecast/pkg/workload"
 )
 
 // Log formats.
@@ -179,9 +181,11 @@ func variables(environ []string) map[string]any {
 	return found
 }
 
+func (c *Config) defaultDatabase() string { return filepath.Join(c.DataDir, "runecast.db") }
+
 func (c *Config) fill() {
 	if c.Database == "" {
-		c.Database = filepath.Join(c.DataDir, "runecast.db")
+		c.Database = c.defaultDatabase()
 	}
 	if c.Feed == "" {
 		c.Feed = filepath.Join(c.DataDir, "feed.index")
@@ -203,9 +207,10 @@ func (c *Config) validate() error {
 	if c.LogFormat != "" && c.LogFormat != logJSON && c.LogFormat != logText {
 		errs = append(errs, fmt.Errorf("logFormat: %q is neither json nor text", c.LogFormat))
 	}
-	for _, p := range c.Platforms {
-		if os, arch, ok := strings.Cut(p, "/"); !ok || os == "" || arch == "" {
-			errs = append(errs, fmt.Errorf("platforms: %q is not of the form os/arch, such as linux/amd64", p))
+	for i := range c.Platforms {
+		c.Platforms[i] = strings.TrimSpace(c.Platforms[i])
+		if err := workload.CheckPlatform(c.Platforms[i]); err != nil {
+			errs = append(errs, fmt.Errorf("platforms: %w", err))
 		}
 	}
 	for name, value := range map[string]int64{

@@ -24,8 +24,10 @@ func TestSettings(t *testing.T) { // changes the environment, so not in parallel
 		{"list in the file", nil, []string{"--config", inFile, "policy", "show", "4"}, app.ExitOK, []string{"a.example/*"}},
 		{"variables of Kubernetes", map[string]string{"RUNECAST_NGINX_SERVICE_HOST": "10.0.0.1", "RUNECAST_NGINX_PORT": "tcp://10.0.0.1:9080"}, []string{"policy", "list"}, app.ExitOK, []string{"built-in"}},
 		{"wrong values, all at once", map[string]string{"RUNECAST_LISTEN": "nowhere", "RUNECAST_LOG_FORMAT": "xml", "RUNECAST_PLATFORMS": "amd64", "RUNECAST_TLS_CERT_FILE": "x"}, []string{"policy", "list"}, app.ExitError, []string{
-			`listen: "nowhere" is no address such as :9080 or 127.0.0.1:9080`, `logFormat: "xml" is neither json nor text`, `platforms: "amd64" is not of the form os/arch, such as linux/amd64`, "tlsCertFile and tlsKeyFile go together: give both or none",
+			`listen: "nowhere" is no address such as :9080 or 127.0.0.1:9080`, `logFormat: "xml" is neither json nor text`, `platforms: "amd64" is no platform of Kubernetes nodes: write os/arch, such as linux/amd64`, "tlsCertFile and tlsKeyFile go together: give both or none",
 		}},
+		{"platforms with a blank", map[string]string{"RUNECAST_PLATFORMS": "linux/amd64, linux/arm64"}, []string{"policy", "list"}, app.ExitOK, []string{"built-in"}},
+		{"a misspelt platform", map[string]string{"RUNECAST_PLATFORMS": "linux/amd64,linux/arm46"}, []string{"policy", "list"}, app.ExitError, []string{`"linux/arm46" is no platform of Kubernetes nodes`}},
 		{"wrong duration", map[string]string{"RUNECAST_RESOLVE_TTL": "soon"}, []string{"policy", "list"}, app.ExitError, []string{"resolveTtl", "invalid duration"}},
 		{"missing file", nil, []string{"--config", dir + "/none.yaml", "policy", "list"}, app.ExitError, []string{"error: read the settings of " + dir + "/none.yaml: ", "no such file"}},
 	} {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runecast/runecast/pkg/policy"
 	"github.com/runecast/runecast/pkg/store"
 )
 
@@ -32,6 +33,11 @@ func newDecisionList(c *command) *cobra.Command {
 			if filter.Limit < 1 || filter.Limit > maxDecisions {
 				return fmt.Errorf("limit %d is not from 1 to %d", filter.Limit, maxDecisions)
 			}
+			switch filter.Verdict {
+			case "", policy.VerdictAllow, policy.VerdictDeny, policy.VerdictUnknown:
+			default:
+				return fmt.Errorf("verdict %q is none of allow, deny, unknown", filter.Verdict)
+			}
 			return c.withStore(cmd.Context(), func(s *store.Store) error {
 				decisions, _, err := s.Decisions(cmd.Context(), filter)
 				if err != nil {
@@ -50,7 +56,7 @@ func newDecisionList(c *command) *cobra.Command {
 							allowed = "yes"
 						}
 						object := fmt.Sprintf("%s %s/%s", d.Kind, d.Namespace, d.Name)
-						t.row(d.At.Local().Format("01-02 15:04:05"), string(d.Verdict), allowed, d.Reason, d.PolicyID, short(object, 30), short(strings.Join(images, " "), 30))
+						t.row(d.At.Local().Format("01-02 15:04:05"), string(d.Verdict), allowed, d.Reason, short(d.PolicyID, 8), short(object, 22), short(strings.Join(images, " "), 20))
 					}
 				})
 			})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,29 @@ type Check struct {
 type Readiness struct {
 	Status string  `json:"status"`
 	Checks []Check `json:"checks"`
+}
+
+// writableFor is how long the answer to whether the store can be written is taken for true: it is found out by writing, and probes
+// come from anywhere.
+const writableFor = 2 * time.Second
+
+// remembered asks a costly question at most once in writableFor.
+type remembered struct {
+	ask func(context.Context) error
+
+	mu  sync.Mutex
+	at  time.Time
+	err error
+}
+
+func (r *remembered) get(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.at) >= writableFor {
+		r.err = r.ask(ctx)
+		r.at = time.Now()
+	}
+	return r.err
 }
 
 // health answers /healthz and /readyz. Ready means: able to answer a review. A missing feed or a store that cannot be written

@@ -92,7 +92,7 @@ func requestsOf(document []byte) ([]admission.Request, error) {
 			return nil, fmt.Errorf("it is no AdmissionReview: %w", err)
 		}
 		return []admission.Request{request}, nil
-	case object.Items != nil:
+	case strings.HasSuffix(object.Kind, "List") && object.Items != nil:
 		var all []admission.Request
 		for i, item := range object.Items {
 			found, err := requestsOf(item)

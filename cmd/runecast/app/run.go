@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -24,8 +22,8 @@ import (
 
 // openStore opens the configured database, and makes the data directory for a SQLite file.
 func openStore(ctx context.Context, config *Config, log logrus.FieldLogger) (*store.Store, error) {
-	if !strings.Contains(config.Database, "://") {
-		if err := os.MkdirAll(filepath.Dir(config.Database), 0o700); err != nil {
+	if config.Database == config.defaultDatabase() {
+		if err := os.MkdirAll(config.DataDir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the data directory: %w", err)
 		}
 	}
@@ -167,7 +165,7 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	authenticator := auth.NewAuthenticator(s, auth.Options{Log: log})
 	recorder := admission.NewRecorder(s, log)
 	h := &health{
-		tokens: authenticator.Healthy, writable: s.Writable, recorded: recorder.Err, feed: e.feedInfo, feedErr: e.feeds.LastError, now: time.Now,
+		tokens: authenticator.Healthy, writable: (&remembered{ask: s.Writable}).get, recorded: recorder.Err, feed: e.feedInfo, feedErr: e.feeds.LastError, now: time.Now,
 	}
 	m.gauge("runecast_feed_age_seconds", "Age of the newest record of the vulnerability data in use; -1 where there is none.", func() float64 {
 		info, err := e.feedInfo()

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/runecast/runecast/pkg/admission"
 	"github.com/runecast/runecast/pkg/advisory"
 	"github.com/runecast/runecast/pkg/policy"
 	"github.com/runecast/runecast/pkg/scan"
@@ -29,7 +31,8 @@ func newScan(c *command) *cobra.Command {
 		Long: `Pulls an image's layers, lists the packages in them that have known vulnerabilities, worst
 first, and, with --policy, judges it.
 
-Exit codes: 0 scanned, and allowed by the policy where one is given, 1 denied, 2 an error.`,
+Exit codes: 0 scanned, and allowed by the policy where one is given; 1 denied, also where the
+policy denies what cannot be scanned; 2 an error.`,
 		Example: `  runecast scan nginx:1.19
   runecast scan nginx:1.19 --policy 2
   runecast scan registry.example/app@sha256:… --platform linux/arm64 -o json`,
@@ -73,21 +76,38 @@ func (c *command) scan(ctx context.Context, request scan.Request, policyID strin
 			return err
 		}
 	}
-	report, err := l.scanner.Scan(ctx, request)
-	bars.finish()
-	if err != nil {
-		return ended(ctx, explain(err))
-	}
-	out := scanned{Report: report}
+	out := scanned{}
+	needed := p == nil
 	if p != nil {
-		result := p.Evaluate(subject(report), time.Now())
-		out.Policy, out.Result = p.ID, &result
-		out.Message = policy.DenialMessage(p, []policy.ImageResult{{Reference: report.Image, Digest: report.Digest, Result: result}})
+		_, exempt := p.ExemptsImage(request.Reference)
+		needed = p.NeedsScan() && !exempt
 	}
-	if err := output.print(c.streams.Out, out, func(t *table) { tabulateReport(t, report) }); err != nil {
+	var scanErr error
+	if needed {
+		out.Report, scanErr = l.scanner.Scan(ctx, request)
+		bars.finish()
+	}
+	if scanErr != nil && (p == nil || ctx.Err() != nil) {
+		return ended(ctx, explain(scanErr))
+	}
+	if p != nil {
+		out.judge(p, request, needed, scanErr)
+	}
+	if err := output.print(c.streams.Out, out, func(t *table) { tabulateReport(t, request, out.Report) }); err != nil {
 		return err
 	}
 	return c.closing(output, p, &out)
+}
+
+// judge adds the policy's result: of the report, of what stood in the way of one, or of the image's name alone.
+func (s *scanned) judge(p *policy.Policy, request scan.Request, wasScanned bool, scanErr error) {
+	subject := policy.Subject{Reference: request.Reference, Platform: request.Platform, Outcome: policy.OutcomeScanned}
+	if wasScanned {
+		subject, _ = admission.SubjectOf(request, s.Report, scanErr)
+	}
+	result := p.Evaluate(subject, time.Now())
+	s.Policy, s.Result = p.ID, &result
+	s.Message = policy.DenialMessage(p, []policy.ImageResult{{Reference: subject.Reference, Digest: subject.Digest, Result: result}})
 }
 
 // explain adds the remedy to a scan's error.
@@ -97,13 +117,6 @@ func explain(err error) error {
 		return fmt.Errorf("%w\nremedy: %s", err, known.Remedy)
 	}
 	return err
-}
-
-func subject(r *scan.Report) policy.Subject {
-	return policy.Subject{
-		Reference: r.Image, Digest: r.Digest, Platform: r.Platform, Outcome: policy.OutcomeScanned,
-		Findings: r.Findings, Uncovered: r.Uncovered, Unread: r.Unread, FeedDate: r.Feed.Date, FeedLacks: r.Feed.Lacks,
-	}
 }
 
 // closing prints the verdict under the table, and gives the exit.
@@ -132,8 +145,12 @@ func (c *command) closing(output *outputFlag, p *policy.Policy, out *scanned) er
 }
 
 // tabulateReport prints a report within 100 columns.
-func tabulateReport(t *table, r *scan.Report) {
-	t.row("image", r.Image)
+func tabulateReport(t *table, request scan.Request, r *scan.Report) {
+	t.row("image", request.Reference)
+	if r == nil {
+		t.row("findings", "not known: the image was not scanned")
+		return
+	}
 	t.row("digest", r.Digest)
 	t.row("platform", r.Platform)
 	t.row("system", orUnknown(r.OS.PrettyName, r.OS.ID))
@@ -156,7 +173,11 @@ func tabulateReport(t *table, r *scan.Report) {
 	t.row("SEVERITY", "ID", "PACKAGE", "INSTALLED", "FIXED IN", "NOTES")
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		t.row(f.Severity.String(), short(f.ID, 20), short(f.Package.Name, 20), short(f.Package.Version, 18), short(f.FixedVersion, 18), notes(f))
+		t.row(f.Severity.String(), short(f.ID, 19), short(f.Package.Name, 18), short(f.Package.Version, 18), short(f.FixedVersion, 18), notes(f))
+	}
+	if slices.ContainsFunc(r.Findings, func(f advisory.Finding) bool { return f.Uncertain != "" }) { //nolint:gocritic // once a report
+		t.row("")
+		t.row("? not certain, for a version that cannot be compared: -o json tells why")
 	}
 }
 
@@ -190,7 +211,7 @@ func notes(f *advisory.Finding) string {
 		all = append(all, "KEV")
 	}
 	if f.Uncertain != "" {
-		all = append(all, "uncertain")
+		all = append(all, "?") // explained below the table
 	}
 	return strings.Join(all, " ")
 }

@@ -25,7 +25,7 @@ const (
 	readTimeout       = 31 * time.Second
 	writeTimeout      = 62 * time.Second
 	idleTimeout       = 120 * time.Second
-	shutdownTimeout   = 35 * time.Second
+	shutdownTimeout   = 15 * time.Second // for reviews under way; decisions and scans have as long after that, within Kubernetes' 30 s
 	maxHeaderBytes    = 64 << 10
 )
 
@@ -124,34 +124,27 @@ func (c *command) listen(ctx context.Context) (net.Listener, error) {
 	if c.config.PlainHTTP {
 		return listener, nil
 	}
-	certificate, err := c.certificate()
-	if err != nil {
+	certificate := c.certificate()
+	if err := certificate.start(); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	return tls.NewListener(listener, &tls.Config{
-		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"},
+		MinVersion: tls.VersionTLS12, GetCertificate: certificate.get, NextProtos: []string{"http/1.1"},
 	}), nil
 }
 
-func (c *command) certificate() (tls.Certificate, error) {
+// certificate is the one of the configuration, else a self-issued one.
+func (c *command) certificate() *servingCertificate {
 	if c.config.TLSCertFile != "" {
-		certificate, err := tls.LoadX509KeyPair(c.config.TLSCertFile, c.config.TLSKeyFile)
-		if err != nil {
-			return tls.Certificate{}, fmt.Errorf("load the certificate %s with the key %s: %w", c.config.TLSCertFile, c.config.TLSKeyFile, err)
-		}
-		return certificate, nil
+		return newFromFiles(c.config.TLSCertFile, c.config.TLSKeyFile, time.Now, c.log)
 	}
 	names := c.config.TLSNames
 	if host, _, err := net.SplitHostPort(c.config.Listen); err == nil && host != "" {
 		names = append(names, host)
 	}
-	issuer := selfIssued{dir: c.config.tlsDir(), names: names, now: time.Now()}
-	certificate, err := issuer.issue()
-	if err != nil {
-		return tls.Certificate{}, err
-	}
+	issuer := selfIssued{dir: c.config.tlsDir(), names: names}
 	c.log.WithField("ca", issuer.caFile()).Info("serving with a self-issued certificate")
-	return certificate, nil
+	return newSelfIssued(issuer, time.Now, c.log)
 }
 
 // routes puts everything that is served on one mux, which never redirects: the API server would follow.

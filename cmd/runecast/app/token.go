@@ -121,7 +121,7 @@ func newTokenList(c *command) *cobra.Command {
 					t.row("ID", "NAME", "ACCESS TYPE", "STATUS", "CREATED", "EXPIRES", "LAST USED")
 					for i := range tokens {
 						k := &tokens[i]
-						t.row(k.ID, short(k.Name, 24), string(k.AccessType), string(k.Status(time.Now())),
+						t.row(k.ID, short(k.Name, 20), string(k.AccessType), string(k.Status(time.Now())),
 							k.CreatedAt.Local().Format(time.DateOnly), day(k.ExpiresAt), day(k.LastUsedAt))
 					}
 				})
