@@ -117,7 +117,7 @@ func BenchmarkMerge(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := inventory.Merge(layers, digests); err != nil {
+		if _, err := inventory.Merge(b.Context(), layers, digests); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -157,8 +157,8 @@ func merge(tb testing.TB, layers ...*inventory.Layer) (*inventory.Inventory, err
 			tb.Fatalf("unmarshal: %v", err)
 		}
 	}
-	inv, err := inventory.Merge(layers, digests)
-	again, errAgain := inventory.Merge(stored, digests)
+	inv, err := inventory.Merge(tb.Context(), layers, digests)
+	again, errAgain := inventory.Merge(tb.Context(), stored, digests)
 	if a, b := asJSON(tb, inv), asJSON(tb, again); a != b || (err == nil) != (errAgain == nil) {
 		tb.Fatalf("stored layers merge differently:\n%s\n%s\n%v\n%v", a, b, err, errAgain)
 	}

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,25 +15,30 @@ const maxInventoryWarnings = 100
 // Merge stacks layers, lowest first, into an image's inventory. digests name the layers, in the same order. A package
 // database of the finished image that cannot be read is an *Error of KindCorrupt or KindTooLarge: a part of the packages is
 // never given for the whole. Merge changes no Layer and may be called with shared ones at the same time.
-func Merge(layers []*Layer, digests []string) (Inventory, error) {
+//
+// The work grows with the layers' contents, not with their square; more links to one directory than it can be done for are an
+// *Error of KindTooLarge. The context's end is returned wrapped.
+func Merge(ctx context.Context, layers []*Layer, digests []string) (Inventory, error) {
 	if len(layers) != len(digests) {
 		return Inventory{}, fmt.Errorf("merge %d layers with %d digests", len(layers), len(digests))
 	}
-	o := &overlay{files: map[string]placed{}, links: map[string]placed{}}
+	o := newOverlay()
 	var inv Inventory
 	for i, l := range layers {
 		if l == nil {
 			return Inventory{}, fmt.Errorf("merge: layer %s is missing", digests[i])
 		}
-		o.add(l, i)
+		if err := o.add(ctx, l, i); err != nil {
+			return Inventory{}, err
+		}
 		inv.Warnings = append(inv.Warnings, l.warnings...)
 	}
-	m := merger{overlay: o, digests: digests, inv: &inv, targets: o.targets(), fixed: map[string]string{}}
+	m := merger{overlay: o, digests: digests, inv: &inv, targets: o.targets, fixed: map[string]string{}}
 	if err := m.resolveFixed(); err != nil {
 		return Inventory{}, err
 	}
 	m.distribution()
-	if err := m.packages(); err != nil {
+	if err := m.packages(ctx); err != nil {
 		return Inventory{}, err
 	}
 	m.finish()
@@ -78,12 +84,15 @@ func (m *merger) distribution() {
 }
 
 // packages takes the packages of every file that counts.
-func (m *merger) packages() error {
+func (m *merger) packages(ctx context.Context) error {
 	paths := slices.Sorted(maps.Keys(m.overlay.files))
 	if err := m.databases(paths); err != nil {
 		return err
 	}
 	for _, p := range paths {
+		if err := gone(ctx); err != nil {
+			return err
+		}
 		f := m.overlay.files[p]
 		switch kind := f.file.Kind; {
 		case kind.isLanguage() && isOwned(m.owned, p) && !hasModules(f.file):

@@ -243,9 +243,9 @@ func TestMergeMismatch(t *testing.T) {
 	t.Parallel()
 	l := scanItems(t, debianBase(dpkgBash)...)
 	for want, call := range map[string]func() (inventory.Inventory, error){
-		"merge 1 layers with 0 digests": func() (inventory.Inventory, error) { return inventory.Merge([]*inventory.Layer{l}, nil) },
+		"merge 1 layers with 0 digests": func() (inventory.Inventory, error) { return inventory.Merge(t.Context(), []*inventory.Layer{l}, nil) },
 		"merge: layer sha256:1 is missing": func() (inventory.Inventory, error) {
-			return inventory.Merge([]*inventory.Layer{nil}, []string{"sha256:1"})
+			return inventory.Merge(t.Context(), []*inventory.Layer{nil}, []string{"sha256:1"})
 		},
 	} {
 		if _, err := call(); err == nil || err.Error() != want {

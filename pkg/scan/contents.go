@@ -145,14 +145,14 @@ func (c *contentsReader) readLayers(ctx context.Context, img *image.Image, statu
 	for i, l := range order {
 		distinct[l.Digest] = read[i]
 	}
-	return c.merge(img, distinct)
+	return c.merge(ctx, img, distinct)
 }
 
-func (c *contentsReader) merge(img *image.Image, distinct map[string]*inventory.Layer) (inv inventory.Inventory, err error) {
+func (c *contentsReader) merge(ctx context.Context, img *image.Image, distinct map[string]*inventory.Layer) (inv inventory.Inventory, err error) {
 	layers := make([]*inventory.Layer, len(img.Layers))
 	digests := make([]string, len(img.Layers))
 	for i, l := range img.Layers {
 		layers[i], digests[i] = distinct[l.Digest], l.Digest
 	}
-	return inventory.Merge(layers, digests)
+	return inventory.Merge(ctx, layers, digests)
 }
