@@ -21,6 +21,9 @@ type health struct{ err error }
 // the meantime, until they expire; a revocation is not seen.
 func (a *Authenticator) Healthy() error { return a.health.Load().err }
 
+// Loaded tells whether tokens were read at all: before that nobody can be authenticated.
+func (a *Authenticator) Loaded() bool { return a.current.Load() != nil }
+
 // flight is one refresh that any number of callers wait for.
 type flight struct {
 	done chan struct{}

@@ -20,6 +20,9 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if strings.Contains(string(text), "@@") {
+		t.Error("the README has a place that was not filled in")
+	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1)
 	if len(blocks) != 2 {
 		t.Fatalf("the README has %d YAML blocks, want the webhook configuration and the policies", len(blocks))

@@ -62,7 +62,8 @@ func (r *remembered) get(ctx context.Context) error {
 // degrades the server, visibly, but leaves it ready: the policy decides what such reviews get.
 type health struct {
 	stopping atomic.Bool
-	tokens   func() error                  // nil: tokens can be checked
+	loaded   func() bool                   // tokens were read once: callers can be authenticated
+	tokens   func() error                  // nil: the tokens in memory are those of the store
 	writable func(context.Context) error   // nil: the store can be written
 	recorded func() error                  // nil: the last decision was stored
 	feed     func() (advisory.Info, error) // the feed in use
@@ -92,9 +93,13 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *health) check(ctx context.Context) Readiness {
+	tokens := stateDegraded
+	if !h.loaded() {
+		tokens = stateNotReady
+	}
 	checks := []Check{
 		h.one("server", stateNotReady, h.stoppingErr()),
-		h.one("tokens", stateDegraded, h.tokens()),
+		h.one("tokens", tokens, h.tokens()),
 		h.one("store", stateDegraded, h.writable(ctx)),
 		h.one("decisions", stateDegraded, h.recorded()),
 		h.feedCheck(),

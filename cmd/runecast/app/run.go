@@ -165,7 +165,7 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	authenticator := auth.NewAuthenticator(s, auth.Options{Log: log})
 	recorder := admission.NewRecorder(s, log)
 	h := &health{
-		tokens: authenticator.Healthy, writable: (&remembered{ask: s.Writable}).get, recorded: recorder.Err, feed: e.feedInfo, feedErr: e.feeds.LastError, now: time.Now,
+		loaded: authenticator.Loaded, tokens: authenticator.Healthy, writable: (&remembered{ask: s.Writable}).get, recorded: recorder.Err, feed: e.feedInfo, feedErr: e.feeds.LastError, now: time.Now,
 	}
 	m.gauge("runecast_feed_age_seconds", "Age of the newest record of the vulnerability data in use; -1 where there is none.", func() float64 {
 		info, err := e.feedInfo()
