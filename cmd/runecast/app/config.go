@@ -51,7 +51,7 @@ type Config struct {
 	RegistryPlainHTTP []string      `koanf:"registryPlainHttp"` // registries, as host:port, that are asked without TLS; loopback ones are so in any case
 	ResolveTTL        time.Duration `koanf:"resolveTtl"`        // how long a tag's digest is remembered; default 30s
 	ScanTimeout       time.Duration `koanf:"scanTimeout"`       // for one image, in the background too; default 10m
-	ScanConcurrency   int           `koanf:"scanConcurrency"`   // images scanned at a time; default the number of processors
+	ScanConcurrency   int           `koanf:"scanConcurrency"`   // images scanned at a time; default 4
 	MaxImageBytes     int64         `koanf:"maxImageBytes"`     // of all layers, compressed; default 16 GiB
 	MaxLayerBytes     int64         `koanf:"maxLayerBytes"`     // of one layer, compressed; default 10 GiB
 
@@ -85,7 +85,7 @@ func addCommonFlags(flags *pflag.FlagSet) {
 }
 
 func addStoreFlags(flags *pflag.FlagSet) {
-	flags.String("database", "", "SQLite `file or postgres:// URL` (default runecast.db in the data directory)")
+	flags.String("database", "", "SQLite `file or postgres:// URL` (default runecast.db in the data directory); one with a password belongs in RUNECAST_DATABASE, not on the command line")
 }
 
 func addFeedFlags(flags *pflag.FlagSet) {
@@ -101,7 +101,7 @@ func addScanFlags(flags *pflag.FlagSet) {
 	flags.StringSlice("registry-plain-http", nil, "registries, as `host:port`, that are asked without TLS")
 	flags.Duration("resolve-ttl", 0, "how long a tag's digest is remembered (default 30s)")
 	flags.Duration("scan-timeout", 0, "for one image (default 10m)")
-	flags.Int("scan-concurrency", 0, "images scanned at a time (default the number of processors)")
+	flags.Int("scan-concurrency", 0, "images scanned at a time (default 4)")
 	flags.Int64("max-image-bytes", 0, "largest image, compressed (default 16 GiB)")
 	flags.Int64("max-layer-bytes", 0, "largest layer, compressed (default 10 GiB)")
 	flags.Int64("max-uncompressed-bytes", 0, "largest layer, uncompressed (default 32 GiB)")
