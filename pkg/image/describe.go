@@ -22,6 +22,7 @@ func describe(ctx context.Context, t target, what string, err error) *Error {
 		limited  *throttled
 		answered *transport.Error
 		login    *loginError
+		never    *forbidden
 	)
 	switch {
 	case errors.As(err, &own):
@@ -36,12 +37,15 @@ func describe(ctx context.Context, t target, what string, err error) *Error {
 	case errors.As(err, &answered):
 		e.Kind, e.Status = kindOf(answered.StatusCode), answered.StatusCode
 		e.Err = &cause{refusal(e.Host, what, answered), err}
+	case errors.As(err, &never) && (!never.plain || !isNetworkFault(ctx, err) && !errors.Is(err, http.ErrSchemeMismatch)):
+		e.Kind, e.lasting = KindUnreachable, true
+		e.Err = &cause{fmt.Sprintf("the request for %s to registry %s is not made: %s", what, e.Host, redact(never.text)), err}
 	case isNetworkFault(ctx, err):
 		e.Kind = KindUnreachable
-		e.Err = &cause{fmt.Sprintf("registry %s does not answer: %s", e.Host, networkText(ctx, err)), err}
+		e.Err = &cause{fmt.Sprintf("registry %s does not answer: %s%s", e.Host, networkText(ctx, err), withoutTLS(err)), err}
 	case errors.Is(err, http.ErrSchemeMismatch):
 		e.Kind = KindUnreachable
-		e.Err = &cause{fmt.Sprintf("registry %s does not answer: it does not speak TLS", e.Host), err}
+		e.Err = &cause{fmt.Sprintf("registry %s does not answer: it does not speak TLS; it is %s", e.Host, plainHint), err}
 	case errors.As(err, &login):
 		e.Kind = KindUnauthorized
 		e.Err = &cause{redact(login.what + ": " + withoutURL(login.err).Error()), err}
@@ -94,6 +98,16 @@ func isNetworkFault(ctx context.Context, err error) bool {
 	)
 	return errors.As(err, &late) || errors.As(err, &cut) || ctx.Err() != nil ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// withoutTLS tells, where a registry failed with TLS but may speak without, why it was not asked so.
+func withoutTLS(err error) string {
+	never, refused := errors.AsType[*forbidden](err)
+	_, speaksOther := errors.AsType[tls.RecordHeaderError](err)
+	if refused && never.plain || speaksOther {
+		return "; it is " + plainHint
+	}
+	return ""
 }
 
 // networkText words a fault of the connection.

@@ -32,6 +32,8 @@ type Error struct {
 	Platforms  []string      // what the index has, for KindNoPlatform
 	Setting    string        // the field of Options that names the limit, for KindTooLarge
 	Err        error         // the cause, cleaned in the same way
+
+	lasting bool // it is unreachable by our own rules, which time does not change
 }
 
 // Error gives the reference and the detail.
@@ -49,7 +51,9 @@ func (e *Error) Detail() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Temporary tells whether the same request may succeed later with nothing changed on our side.
-func (e *Error) Temporary() bool { return e.Kind == KindRateLimited || e.Kind == KindUnreachable }
+func (e *Error) Temporary() bool {
+	return e.Kind == KindRateLimited || e.Kind == KindUnreachable && !e.lasting
+}
 
 // cause has a text that is fit for users and the error behind it, whose own text may not be.
 type cause struct {

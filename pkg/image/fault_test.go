@@ -174,7 +174,8 @@ func TestRegistryWithoutTLS(t *testing.T) {
 	p := newPuller(t, func(o *image.Options) { o.Transport = dial })
 	_, err := p.Resolve(t.Context(), "registry.example/app:1", "")
 	wantError(t, err, image.KindUnreachable,
-		"image registry.example/app:1: registry registry.example does not answer: it does not speak TLS")
+		"image registry.example/app:1: registry registry.example does not answer: it does not speak TLS; "+
+			"it is asked without TLS only if the server's setting registryPlainHttp names it")
 	p = newPuller(t, func(o *image.Options) { o.Transport, o.PlainHTTP = dial, []string{"registry.example"} })
 	resolve(t, p, "registry.example/app:1")
 }

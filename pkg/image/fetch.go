@@ -88,6 +88,7 @@ func (p *Puller) pause(ctx context.Context, t target, fault *Error, attempt int)
 
 // ask makes one request. A login that has become invalid is made anew once.
 func (p *Puller) ask(ctx context.Context, t target, req request) (*http.Response, error) {
+	ctx = withRegistry(ctx, t.host())
 	s, fresh, err := p.session(ctx, t)
 	if err != nil {
 		return nil, err

@@ -14,8 +14,8 @@ import (
 // Options are the settings of a Puller. Zero values mean the defaults.
 type Options struct {
 	Keychain  authn.Keychain    // credentials by registry; default authn.DefaultKeychain, the files of docker login
-	Transport http.RoundTripper // default a transport of our own with the proxy of the environment
-	PlainHTTP []string          // hosts, with their port, that may be asked without TLS; loopback addresses always may
+	Transport http.RoundTripper // default one of our own with the proxy of the environment, which connects to no link-local address
+	PlainHTTP []string          // hosts, with their port, that may be asked without TLS; loopback addresses always may, private ones not
 	UserAgent string            // default "runecast"
 
 	ResolveTTL     time.Duration // how long a tag's digest is believed without asking again; default 30 s
@@ -80,7 +80,7 @@ func (o *Options) fillParts() {
 		o.Keychain = authn.DefaultKeychain
 	}
 	if o.Transport == nil {
-		o.Transport = newTransport()
+		o.Transport = newNetwork()
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = "runecast"

@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,7 +22,7 @@ const (
 type Puller struct {
 	opts      Options
 	guard     *guard
-	plain     map[string]bool    // hosts that may be asked without TLS
+	plain     map[string]bool    // hosts that may be asked without TLS, in lower case
 	sessions  *lru[*session]     // by repository
 	tags      *lru[tagged]       // by repository:tag
 	manifests *lru[*manifest]    // by repository@digest
@@ -52,12 +53,12 @@ func NewPuller(opts Options) (*Puller, error) { //nolint:gocritic // hugeParam: 
 	}
 	plain := map[string]bool{}
 	for _, host := range opts.PlainHTTP {
-		plain[host] = true
+		plain[strings.ToLower(host)] = true
 	}
 	return &Puller{
 		opts: opts,
 		guard: &guard{
-			inner: opts.Transport, userAgent: opts.UserAgent, headerTimeout: opts.HeaderTimeout,
+			inner: opts.Transport, plain: plain, userAgent: opts.UserAgent, headerTimeout: opts.HeaderTimeout,
 			stallWindow: opts.StallWindow, minRate: opts.MinRate, now: opts.Now,
 		},
 		plain:     plain,

@@ -9,7 +9,7 @@ import (
 // parse reads a reference as Docker and the kubelet write it: nginx is index.docker.io/library/nginx:latest.
 func (p *Puller) parse(reference string) (target, name.Reference, error) {
 	ref, err := parseReference(reference)
-	if err == nil && p.plain[ref.Context().RegistryStr()] {
+	if err == nil && p.plain[strings.ToLower(ref.Context().RegistryStr())] {
 		ref, err = parseReference(reference, name.Insecure)
 	}
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"time"
@@ -15,11 +14,30 @@ import (
 
 const maxRedirects = 5
 
-// newTransport is the default transport. It decompresses nothing by itself: a digest is that of the bytes as stored.
-func newTransport() http.RoundTripper {
+// network is the default transport. What a registry's name resolves to is looked at only where we resolve it ourselves: a proxy
+// does so for its clients, and may itself be at an address that no registry may have.
+type network struct{ direct, proxied http.RoundTripper }
+
+func newNetwork() *network {
+	dialer := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	guarded := dialer
+	guarded.Control = refuseReserved
+	return &network{direct: newTransport(&guarded, nil), proxied: newTransport(&dialer, http.ProxyFromEnvironment)}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (n *network) RoundTrip(req *http.Request) (*http.Response, error) {
+	if proxy, err := http.ProxyFromEnvironment(req); err != nil || proxy != nil {
+		return n.proxied.RoundTrip(req)
+	}
+	return n.direct.RoundTrip(req)
+}
+
+// newTransport decompresses nothing by itself: a digest is that of the bytes as stored.
+func newTransport(dialer *net.Dialer, proxy func(*http.Request) (*url.URL, error)) *http.Transport {
 	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		Proxy:               proxy,
+		DialContext:         dialer.DialContext,
 		ForceAttemptHTTP2:   true,
 		MaxIdleConns:        100,
 		MaxIdleConnsPerHost: 16,
@@ -30,10 +48,12 @@ func newTransport() http.RoundTripper {
 	}
 }
 
-// guard is the transport beneath go-containerregistry's login. It gives every request a time to be answered in and every body
+// guard is the transport beneath go-containerregistry's login, which every request passes: the first contact, that for a token,
+// that for a blob elsewhere. It makes only those that are permitted. It gives every request a time to be answered in and every body
 // a least speed, and turns the answers that ask to wait into *throttled, so that all callers see the time they ask for.
 type guard struct {
 	inner         http.RoundTripper
+	plain         map[string]bool // hosts that may be asked without TLS
 	userAgent     string
 	headerTimeout time.Duration
 	stallWindow   time.Duration
@@ -66,6 +86,12 @@ func (b *broken) Unwrap() error { return b.err }
 
 // RoundTrip implements http.RoundTripper.
 func (g *guard) RoundTrip(in *http.Request) (*http.Response, error) {
+	if err := g.permit(in); err != nil {
+		if in.Body != nil {
+			_ = in.Body.Close()
+		}
+		return nil, err
+	}
 	ctx, cancel := context.WithCancelCause(in.Context())
 	req := in.Clone(ctx)
 	req.Header.Set("User-Agent", g.userAgent)
@@ -114,17 +140,8 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	if first.Scheme == "https" && req.URL.Scheme != "https" {
 		return fmt.Errorf("redirected from https to %s://%s", req.URL.Scheme, req.URL.Host)
 	}
-	if isLocal(req.URL) && !isLocal(first) {
+	if isLocal(req.URL.Hostname()) && !isLocal(first.Hostname()) {
 		return fmt.Errorf("redirected to the local address %s", req.URL.Host)
 	}
 	return nil
-}
-
-// isLocal tells whether an address literal is one of loopback or the link, where cloud providers serve credentials.
-func isLocal(u *url.URL) bool {
-	if u.Hostname() == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(u.Hostname())
-	return err == nil && (addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsUnspecified())
 }

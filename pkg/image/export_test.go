@@ -1,0 +1,8 @@
+package image
+
+import "syscall"
+
+// RefuseReserved is what the default transport asks before it connects; tests cannot make names resolve to such addresses.
+func RefuseReserved(network, address string, c syscall.RawConn) error {
+	return refuseReserved(network, address, c)
+}
