@@ -76,12 +76,14 @@ func isAttestation(d *v1.Descriptor) bool {
 }
 
 // fallback is the architecture that a node runs where an image lacks its own, as containerd's platforms package has it: a 64-bit
-// ARM or x86 processor runs the 32-bit programs of its family.
+// ARM or x86 processor runs the 32-bit programs of its family. Windows does so in no container, and containerd asks it for none.
 func fallback(m machine) (machine, bool) {
-	switch m.arch {
-	case "amd64":
+	switch {
+	case m.os == "windows":
+		return machine{}, false
+	case m.arch == "amd64":
 		return machine{m.os, "386", ""}, true
-	case "arm64":
+	case m.arch == "arm64":
 		return machine{m.os, "arm", "v8"}, true
 	default:
 		return machine{}, false
