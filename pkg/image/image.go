@@ -2,11 +2,12 @@ package image
 
 // Image is a resolved image of one platform. It is immutable.
 type Image struct {
-	Reference string  // as asked for
-	Digest    string  // of the platform's manifest: sha256:…
-	Index     string  // digest of the index that the reference named; empty where it named the manifest itself
-	Platform  string  // os/arch[/variant] as the image's configuration says
-	Layers    []Layer // lowest first
+	Reference  string  // as asked for
+	Repository string  // where it was found, of which the reference is a short form: index.docker.io/library/nginx
+	Digest     string  // of the platform's manifest: sha256:…
+	Index      string  // digest of the index that the reference named; empty where it named the manifest itself
+	Platform   string  // os/arch[/variant] as the image's configuration says
+	Layers     []Layer // lowest first
 }
 
 // Layer is one layer as the manifest describes it.

@@ -170,7 +170,7 @@ func (p *Puller) describeImage(ctx context.Context, t target, m *manifest) (*Ima
 	if err != nil {
 		return nil, err
 	}
-	return &Image{Reference: t.reference, Digest: m.digest, Platform: platform.String(), Layers: layers}, nil
+	return &Image{Reference: t.reference, Repository: t.repo.Name(), Digest: m.digest, Platform: platform.String(), Layers: layers}, nil
 }
 
 // pick chooses the manifest of an index. Entries that do not state their platform are looked into, a few of them.

@@ -2,6 +2,8 @@ package scan
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/runecast/runecast/pkg/image"
@@ -53,12 +55,12 @@ func (e *Engine) Scan(ctx context.Context, req Request) (*Report, error) {
 	}
 	img, err := e.images.Resolve(ctx, req.Reference, req.Platform)
 	if err != nil {
-		return nil, explain(req.Reference, err)
+		return nil, unresolved(ctx, req.Reference, err)
 	}
 	if r := e.reports.get(ctx, img.Digest, feed.Revision); r != nil {
 		return r.as(img), nil
 	}
-	r, shared, err := e.flights.do(ctx, img.Digest, func(ctx context.Context, status *status) (*Report, func(context.Context), error) {
+	r, shared, err := e.flights.do(ctx, flightKey(img, img.Digest), func(ctx context.Context, status *status) (*Report, func(context.Context), error) {
 		return e.scan(ctx, img, status)
 	})
 	if shared {
@@ -68,6 +70,28 @@ func (e *Engine) Scan(ctx context.Context, req Request) (*Report, error) {
 		return nil, explain(req.Reference, err)
 	}
 	return r.as(img), nil
+}
+
+// flightKey is what callers must have in common to wait for the same reading of an image or of a layer: its digest, and the
+// repository that it is read from, because anyone may name the digest of another's image in a registry of his own, which is slow
+// or refuses. What two repositories have in common is therefore read twice if it is read at the same time; what was read is
+// kept by its digest alone, which no repository can make to mean anything else.
+func flightKey(img *image.Image, digest string) string { return img.Repository + "@" + digest }
+
+// unresolved explains why a reference was not resolved. Where the caller's time ended first nothing is known to be wrong yet: the
+// puller goes on asking, and its answer will be there for the next caller.
+func unresolved(ctx context.Context, reference string, err error) *Error {
+	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+		return explain(reference, err)
+	}
+	registry := "the registry"
+	if pull, ok := errors.AsType[*image.Error](err); ok && pull.Host != "" {
+		registry = "registry " + pull.Host
+	}
+	return &Error{
+		Kind: KindPending, Image: reference, Err: &pendingError{registry + " has not answered yet"},
+		Remedy: fmt.Sprintf("check that %s runs and that the server can reach it, then retry", registry),
+	}
 }
 
 // Wait refuses new scans, then waits for those that run. When ctx ends first it stops them and says how many there were.

@@ -115,8 +115,8 @@ func TestSharedLayerIsReadOnce(t *testing.T) {
 	b := newBench(t)
 	base := imagetest.Layer(imagetest.Text("etc/os-release", "ID=debian\nVERSION_ID=10\n"),
 		imagetest.Text(imagetest.DpkgStatusPath, imagetest.DpkgStatus(imagetest.Nginx119Packages()...)))
-	one := b.reg.MustPush(t.Context(), "one:1", imagetest.Image(base, imagetest.Layer(imagetest.Text("one", "1"))))
-	two := b.reg.MustPush(t.Context(), "two:1", imagetest.Image(base, imagetest.Layer(imagetest.Text("two", "2")), base))
+	one := b.reg.MustPush(t.Context(), "app:1", imagetest.Image(base, imagetest.Layer(imagetest.Text("one", "1"))))
+	two := b.reg.MustPush(t.Context(), "app:2", imagetest.Image(base, imagetest.Layer(imagetest.Text("two", "2")), base))
 	digest, err := base.Digest()
 	if err != nil {
 		t.Fatal(err)

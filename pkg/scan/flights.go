@@ -20,12 +20,12 @@ func (p *pendingError) Error() string { return p.state }
 // scanFunc does a scan; after is what is left to do when its report has been given out, and may be nil.
 type scanFunc func(ctx context.Context, status *status) (r *Report, after func(context.Context), err error)
 
-// flights lets all callers that need one digest share one scan, and lets it go on when they have gone.
+// flights lets all callers that need one digest of one repository share one scan, and lets it go on when they have gone.
 type flights struct {
 	log logrus.FieldLogger
 
 	mu      sync.Mutex
-	running map[string]*flight
+	running map[string]*flight // by flightKey
 	closed  bool
 	work    sync.WaitGroup
 }
@@ -38,9 +38,9 @@ type flight struct {
 	err    error
 }
 
-// do gives the outcome of the one scan of a digest, or a *pendingError when ctx ends first.
-func (f *flights) do(ctx context.Context, digest string, scan scanFunc) (r *Report, shared bool, err error) {
-	current, shared, err := f.join(ctx, digest, scan)
+// do gives the outcome of the one scan under a key, or a *pendingError when ctx ends first.
+func (f *flights) do(ctx context.Context, key string, scan scanFunc) (r *Report, shared bool, err error) {
+	current, shared, err := f.join(ctx, key, scan)
 	if err != nil {
 		return nil, false, err
 	}
@@ -57,10 +57,10 @@ func (f *flights) do(ctx context.Context, digest string, scan scanFunc) (r *Repo
 	}
 }
 
-func (f *flights) join(ctx context.Context, digest string, scan scanFunc) (current *flight, shared bool, err error) {
+func (f *flights) join(ctx context.Context, key string, scan scanFunc) (current *flight, shared bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if running, ok := f.running[digest]; ok {
+	if running, ok := f.running[key]; ok {
 		return running, true, nil
 	}
 	if f.closed {
@@ -68,26 +68,26 @@ func (f *flights) join(ctx context.Context, digest string, scan scanFunc) (curre
 	}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	current = &flight{done: make(chan struct{}), cancel: cancel, status: &status{}}
-	f.running[digest] = current
+	f.running[key] = current
 	f.work.Add(1)
-	go f.run(work, digest, current, scan)
+	go f.run(work, key, current, scan)
 	return current, false, nil
 }
 
-func (f *flights) run(ctx context.Context, digest string, current *flight, scan scanFunc) {
+func (f *flights) run(ctx context.Context, key string, current *flight, scan scanFunc) {
 	defer f.work.Done()
 	defer current.cancel()
 	var after func(context.Context)
-	current.err = guarded(f.log, "the scan of "+digest, func() (err error) {
+	current.err = guarded(f.log, "the scan of "+key, func() (err error) {
 		current.report, after, err = scan(ctx, current.status)
 		return err
 	})
 	f.mu.Lock()
-	delete(f.running, digest)
+	delete(f.running, key)
 	f.mu.Unlock()
 	close(current.done)
 	if after != nil && current.err == nil {
-		if err := guarded(f.log, "keeping the report of "+digest, func() error { after(ctx); return nil }); err != nil {
+		if err := guarded(f.log, "keeping the report of "+key, func() error { after(ctx); return nil }); err != nil {
 			f.log.WithError(err).Error("a report was not kept")
 		}
 	}

@@ -23,7 +23,7 @@ type layerReader struct {
 	log     logrus.FieldLogger
 
 	mu      sync.Mutex
-	running map[string]*layerFlight
+	running map[string]*layerFlight // by flightKey
 }
 
 type layerFlight struct {
@@ -32,14 +32,16 @@ type layerFlight struct {
 	err   error
 }
 
-// layer gives one layer of an image; progress is told of bytes that are read or were spared.
+// layer gives one layer of an image, which is read once for all that need it from the same repository at the same time; progress
+// is told of bytes that are read or were spared.
 func (r *layerReader) layer(ctx context.Context, img *image.Image, l image.Layer, progress func(int64)) (*inventory.Layer, error) {
+	key := flightKey(img, l.Digest)
 	for {
 		r.mu.Lock()
-		current, shared := r.running[l.Digest]
+		current, shared := r.running[key]
 		if !shared {
 			current = &layerFlight{done: make(chan struct{})}
-			r.running[l.Digest] = current
+			r.running[key] = current
 		}
 		r.mu.Unlock()
 		if !shared {
@@ -64,7 +66,7 @@ func (r *layerReader) layer(ctx context.Context, img *image.Image, l image.Layer
 func (r *layerReader) lead(ctx context.Context, current *layerFlight, img *image.Image, l image.Layer, progress func(int64)) {
 	defer func() {
 		r.mu.Lock()
-		delete(r.running, l.Digest)
+		delete(r.running, flightKey(img, l.Digest))
 		r.mu.Unlock()
 		close(current.done)
 	}()
