@@ -7,9 +7,11 @@
 // the Inventory of the image, so that a package whose file a later layer deletes or replaces is not in it. A Layer depends on
 // the layer's bytes alone and can be stored under the layer's digest and shared by every image that has it.
 //
-// Databases are read whole or not at all: one that cannot be read is an *Error. A language's file that cannot be read is a
-// warning. Besides Options there are fixed bounds: 1 MiB of a package.json or of Python metadata, the last 4 MiB of a wheel or
-// egg, 16 MiB of a Go program's module information, 64 MiB of what one layer may contribute.
+// Databases are read whole or not at all: one that cannot be read is an *Error. A language's file that cannot be read is
+// listed under Inventory.Unread where it is that of an installed package, since the image cannot be judged without it, and is a
+// warning elsewhere. Besides Options there are fixed bounds: 16 MiB of a package.json or of Python metadata, 4 MiB of either end of
+// a wheel or egg, 16 MiB of a Go program's module information, 100,000 packages in a database, 64 MiB of what one layer may
+// contribute.
 //
 // The extractors are osv-scalibr's, behind this package's own types; the search for Go's build information is our own, since
 // the library's needs the whole file in memory.

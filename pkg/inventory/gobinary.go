@@ -12,35 +12,58 @@ import (
 const stdlib = "stdlib"
 
 // goPackages gives what a Go program is made of: Go itself, the main module and every dependency, in the version that was
-// linked. The warning names what has no version that could be judged.
-func goPackages(info goInfo) (pkgs []found, warning string) {
-	var unknown []string
+// linked. The warning names what has no version that could be judged, and cannot have one: Go between two releases, modules
+// that were built from a directory. damage names modules that should have one.
+func goPackages(info goInfo) (pkgs []found, warning, damage string) {
+	var unknown, lost []string
 	if version, ok := goRelease(info.version); ok {
 		pkgs = append(pkgs, found{Name: stdlib, Version: version})
 	} else {
 		unknown = append(unknown, fmt.Sprintf("Go itself (version %q)", info.version))
 	}
-	if m := info.modules.Main; m.Path != "" && m.Version != "" && m.Version != "(devel)" {
+	switch m := info.modules.Main; {
+	case m.Path == "" || m.Version == "" || m.Version == "(devel)":
+	case reNoTag.MatchString(m.Version):
+		unknown = append(unknown, m.Path+" (version "+m.Version+")")
+	default:
 		pkgs = append(pkgs, goModule(&m))
 	}
 	for _, dep := range info.modules.Deps {
 		if dep.Replace != nil {
 			dep = dep.Replace
 		}
-		if dep.Version == "" || dep.Version == "(devel)" {
+		switch {
+		case dep.Version == "(devel)" || dep.Version == "" && isDirectory(dep.Path):
 			unknown = append(unknown, dep.Path)
-			continue
+		case dep.Version == "":
+			lost = append(lost, dep.Path)
+		default:
+			pkgs = append(pkgs, goModule(dep))
 		}
-		pkgs = append(pkgs, goModule(dep))
 	}
-	if len(unknown) > 0 {
-		more := ""
-		if n := len(unknown); n > 5 {
-			unknown, more = unknown[:5], fmt.Sprintf(" and %d more", n-5)
-		}
-		warning = "no version is known, and so nothing of: " + strings.Join(unknown, ", ") + more
+	return pkgs, nothingOf(unknown), nothingOf(lost)
+}
+
+// reNoTag is the version of a main module that was built from a commit below no tag (https://go.dev/ref/mod#pseudo-versions),
+// mostly because the build had no tags at hand. It is lower than every release, so each advisory that was ever written would
+// seem to be true of it; the real release is not known.
+var reNoTag = regexp.MustCompile(`^v0\.0\.0-\d{14}-[0-9a-f]{12}(\+dirty)?$`)
+
+// isDirectory tells a local replacement from a module (https://go.dev/ref/mod#go-mod-file-replace).
+func isDirectory(module string) bool {
+	return strings.HasPrefix(module, "./") || strings.HasPrefix(module, "../") || strings.HasPrefix(module, "/")
+}
+
+// nothingOf says of which modules no version is known.
+func nothingOf(modules []string) string {
+	if len(modules) == 0 {
+		return ""
 	}
-	return pkgs, warning
+	more := ""
+	if n := len(modules); n > 5 {
+		modules, more = modules[:5], fmt.Sprintf(" and %d more", n-5)
+	}
+	return "no version is known, and so nothing of: " + strings.Join(modules, ", ") + more
 }
 
 func goModule(m *debug.Module) found {

@@ -74,20 +74,21 @@ func (s *segments) offset(address, size uint64) (int64, bool) {
 	return 0, false
 }
 
-// capture is a range of a file that is wanted. done counts the bytes that are there, which come in order.
+// capture is a range of a file that is wanted. Its bytes come in order; there is never room for more than the file has, since
+// any size can be claimed.
 type capture struct {
 	offset int64
+	size   int
 	data   []byte
-	done   int
 }
 
-func (c *capture) complete() bool { return c != nil && c.done == len(c.data) }
+func (c *capture) complete() bool { return c != nil && c.size == len(c.data) }
 
 // captures collects ranges from a file's windows as they go by.
 type captures struct{ ranges []*capture }
 
 func (c *captures) add(offset int64, size int) *capture {
-	r := &capture{offset: offset, data: make([]byte, size)}
+	r := &capture{offset: offset, size: size}
 	c.ranges = append(c.ranges, r)
 	return r
 }
@@ -95,9 +96,10 @@ func (c *captures) add(offset int64, size int) *capture {
 // take copies what a window has of the ranges. Windows may overlap and leave no gaps.
 func (c *captures) take(window []byte, base int64) {
 	for _, r := range c.ranges {
-		at := r.offset + int64(r.done) - base
-		if r.done < len(r.data) && at >= 0 && at < int64(len(window)) {
-			r.done += copy(r.data[r.done:], window[at:])
+		at := r.offset + int64(len(r.data)) - base
+		if missing := r.size - len(r.data); missing > 0 && at >= 0 && at < int64(len(window)) {
+			part := window[at:]
+			r.data = append(r.data, part[:min(len(part), missing)]...)
 		}
 	}
 }
@@ -157,7 +159,7 @@ func (g *goSearch) stringAt(header *capture, limit uint64) *capture {
 	if !ok {
 		return nil
 	}
-	return &capture{offset: at, data: make([]byte, length)}
+	return &capture{offset: at, size: int(length)} //nolint:gosec // no more than limit
 }
 
 // second reads a program of before Go 1.18 again, for its strings. Where they could not be located, as in PE and Mach-O
@@ -166,7 +168,7 @@ func (g *goSearch) second(r io.Reader, p *goPointer) (goInfo, error) {
 	g.want.ranges = nil
 	for _, c := range []*capture{p.version, p.modules} {
 		if c != nil {
-			c.done = 0
+			c.data = nil
 			g.want.ranges = append(g.want.ranges, c)
 		}
 	}

@@ -105,7 +105,11 @@ func (g *goSearch) search(head []byte, r io.Reader) (goResult, error) {
 func (g *goSearch) scan(window []byte, base int64, end bool, out *goResult) int {
 	for at := 0; at <= len(window); at += goAlign {
 		i := indexGoMagic(window[at:])
-		if i < 0 || len(out.infos) == maxPrograms {
+		if i < 0 {
+			break
+		}
+		if len(out.infos) == maxPrograms {
+			out.warning = fmt.Sprintf("it has more than %d Go programs in it", maxPrograms)
 			break
 		}
 		at += i

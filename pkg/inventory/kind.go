@@ -84,6 +84,25 @@ func classifyLoose(dir, base string) fileKind {
 	return kindIf(base == "os-release" || strings.HasPrefix(base, "os-release-"), kindOS, kindNone)
 }
 
+// isInstalled tells whether a language's file is where a tool puts those of installed packages, so that the image must have
+// the package even where the file cannot be read. Elsewhere it may be anything: modules come with the damaged ones of their tests.
+func isInstalled(p string, kind fileKind) bool {
+	switch kind {
+	case kindNPM:
+		const modules = "/node_modules/"
+		name, ok := strings.CutSuffix(("/" + p)[strings.LastIndex("/"+p, modules)+len(modules):], "/package.json")
+		if ok && strings.HasPrefix(name, "@") {
+			_, name, ok = strings.Cut(name, "/")
+		}
+		return ok && name != "" && name[0] != '.' && !strings.Contains(name, "/")
+	case kindZip:
+		dir := path.Base(path.Dir(p))
+		return dir == "site-packages" || dir == "dist-packages"
+	default:
+		return kind == kindPython || kind == kindGo
+	}
+}
+
 func kindIf(yes bool, then, otherwise fileKind) fileKind {
 	if yes {
 		return then

@@ -25,10 +25,22 @@ func TestNPM(t *testing.T) {
 		"no version":         {text("node_modules/a/esm/package.json", `{"type":"module"}`), "", ""},
 		"application":        {text("app/package.json", packageJSON("app", "1.0.0")), "", ""},
 		"editor extension":   {text("node_modules/a/package.json", `{"name":"a","version":"1.0.0","engines":{"vscode":"*"}}`), "", ""},
-		"no JSON":            {text("node_modules/a/package.json", `{"name":`), "", "node_modules/a/package.json: it is not read: it is no package.json: unexpected end of JSON input"},
-		"version is a list":  {text("node_modules/a/package.json", `{"name":"a","version":[]}`), "", "node_modules/a/package.json: it is not read: javascript/packagejson: packagejson.parse: failed to parse package.json file: json: cannot unmarshal array into Go struct field packageJSON.version of type string"},
-		"too large":          {text("node_modules/a/package.json", strings.Repeat(" ", 2<<20)), "", "node_modules/a/package.json: it is not read: it is larger than 1048576 bytes"},
-		"link, hard":         {hardlink("node_modules/a/package.json", "gone"), "", "node_modules/a/package.json: it is a hard link to gone, which the layer does not have"},
+		"no JSON":            {text("node_modules/a/package.json", `{"name":`), "", "unread node_modules/a/package.json: it is not read: it is no package.json: it is cut short"},
+		"no JSON, scoped":    {text("x/node_modules/@a/b/package.json", `{"name":"b",]`), "", "unread x/node_modules/@a/b/package.json: it is not read: it is no package.json: invalid character ']' looking for beginning of object key string"},
+		"no JSON in a test":  {text("node_modules/resolve/test/resolver/malformed_package_json/package.json", "{\n"), "", "node_modules/resolve/test/resolver/malformed_package_json/package.json: it is not read: it is no package.json: it is cut short"},
+		"no JSON in a cache": {text("node_modules/.cache/package.json", ""), "", "node_modules/.cache/package.json: it is not read: it is no package.json: it is cut short"},
+		"no JSON object":     {text("node_modules/a/package.json", `[]`), "", "unread node_modules/a/package.json: it is not read: it is no package.json: it is not a JSON object"},
+		"two objects":        {text("node_modules/a/package.json", `{}{}`), "", "unread node_modules/a/package.json: it is not read: it is no package.json: something follows the JSON object"},
+		"deep":               {text("node_modules/a/package.json", `{"x":`+strings.Repeat("[", 20_000)), "", "unread node_modules/a/package.json: it is not read: it is no package.json: more than 10000 lists and objects are within each other"},
+		"empty object":       {text("node_modules/a/package.json", `{}`), "", ""},
+		"name alone":         {text("node_modules/a/package.json", `{"name":"a"}`), "", ""},
+		"no version at all":  {text("node_modules/a/package.json", `{"name":"a","version":null}`), "", ""},
+		"twice":              {text("node_modules/a/package.json", `{"name":"x","version":"1.0.0","Name":"y","name":"a"}`), "a 1.0.0", ""},
+		"padded":             {text("node_modules/a/package.json", `{"x":"`+strings.Repeat("y", 2<<20)+`","x2":[{"z":[]}],"name":"a","version":"1.0.0"}`), "a 1.0.0", ""},
+		"odd other fields":   {text("node_modules/a/package.json", `{"name":"a","version":"1.0.0","engines":["node"],"unity":{},"contributes":[]}`), "a 1.0.0", ""},
+		"version is a list":  {text("node_modules/a/package.json", `{"name":"a","version":[]}`), "", "node_modules/a/package.json: it is no module's: its name or its version is not a text"},
+		"too large":          {text("node_modules/a/package.json", strings.Repeat(" ", 16<<20+1)), "", "unread node_modules/a/package.json: it is not read: it is larger than 16777216 bytes"},
+		"link, hard":         {hardlink("node_modules/a/package.json", "gone"), "", "unread node_modules/a/package.json: it is a hard link to gone, which the layer does not have"},
 		"name not in UTF-8":  {text("node_modules/a\xff/package.json", packageJSON("a", "1.0.0")), "a 1.0.0", ""},
 		"below another name": {text("my_node_modules/a/package.json", packageJSON("a", "1.0.0")), "", ""},
 	} {
@@ -44,32 +56,38 @@ const wheelMetadata = "Metadata-Version: 2.1\nName: Django\nVersion: 3.2.1\nSumm
 func TestPython(t *testing.T) {
 	t.Parallel()
 	const site = "usr/local/lib/python3.11/site-packages/"
-	noise := make([]byte, 6<<20) // does not compress
+	noise := make([]byte, 9<<20) // does not compress
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range noise {
 		noise[i] = byte(random.Uint32())
 	}
 	large := zipText(t, "a.py", string(noise), "Django-3.2.1.dist-info/METADATA", wheelMetadata)
 	early := zipText(t, "EGG-INFO/PKG-INFO", wheelMetadata, "a.py", string(noise))
+	half := string(noise[:9<<19])
+	middle := zipText(t, "a.py", half, "EGG-INFO/PKG-INFO", wheelMetadata, "b.py", half)
 	for name, tt := range map[string]struct {
 		item    item
 		want    string
 		warning string
 	}{
-		"wheel":            {text(site+"Django-3.2.1.dist-info/METADATA", wheelMetadata), "Django 3.2.1", ""},
-		"egg directory":    {text(site+"Django-3.2.1-py3.egg/EGG-INFO/PKG-INFO", wheelMetadata), "Django 3.2.1", ""},
-		"egg-info":         {text(site+"Django.egg-info/PKG-INFO", wheelMetadata), "Django 3.2.1", ""},
-		"egg-info file":    {text(site+"Django-3.2.1.egg-info", wheelMetadata), "Django 3.2.1", ""},
-		"long description": {text(site+"Django-3.2.1.dist-info/METADATA", wheelMetadata+strings.Repeat("x", 3<<20)), "Django 3.2.1", ""},
-		"wheel archive":    {text("wheels/Django.whl", zipText(t, "django/a.py", "x", "Django-3.2.1.dist-info/METADATA", wheelMetadata)), "Django 3.2.1", ""},
-		"egg archive":      {text(site+"Django.egg", zipText(t, "EGG-INFO/PKG-INFO", wheelMetadata, "EGG-INFO/top_level.txt", "x")), "Django 3.2.1", ""},
-		"large archive":    {text("wheels/Django.whl", large), "Django 3.2.1", ""},
-		"metadata early":   {text("Django.egg", early), "", "Django.egg: it is not read: EGG-INFO/PKG-INFO in it: open: only the last 4194304 bytes are looked at"},
-		"no version":       {text(site+"x.dist-info/METADATA", "Name: x\n"), "", site + `x.dist-info/METADATA: it is not read: python/wheelegg: Name or Version is empty (name: "x", version: "")`},
-		"no archive":       {text("a.whl", "junk"), "", "a.whl: it is not read: it is no zip archive: zip: not a valid zip file"},
-		"empty archive":    {text("a.egg", zipText(t, "x", "y")), "", "a.egg: it is not read: it has no metadata of a Python distribution"},
-		"METADATA of else": {text("srv/METADATA", wheelMetadata), "", ""},
-		"egg is directory": {dir(site + "x.egg"), "", ""},
+		"wheel":             {text(site+"Django-3.2.1.dist-info/METADATA", wheelMetadata), "Django 3.2.1", ""},
+		"egg directory":     {text(site+"Django-3.2.1-py3.egg/EGG-INFO/PKG-INFO", wheelMetadata), "Django 3.2.1", ""},
+		"egg-info":          {text(site+"Django.egg-info/PKG-INFO", wheelMetadata), "Django 3.2.1", ""},
+		"egg-info file":     {text(site+"Django-3.2.1.egg-info", wheelMetadata), "Django 3.2.1", ""},
+		"long description":  {text(site+"Django-3.2.1.dist-info/METADATA", wheelMetadata+strings.Repeat("x", 3<<20)), "Django 3.2.1", ""},
+		"wheel archive":     {text("wheels/Django.whl", zipText(t, "django/a.py", "x", "Django-3.2.1.dist-info/METADATA", wheelMetadata)), "Django 3.2.1", ""},
+		"egg archive":       {text(site+"Django.egg", zipText(t, "EGG-INFO/PKG-INFO", wheelMetadata, "EGG-INFO/top_level.txt", "x")), "Django 3.2.1", ""},
+		"large archive":     {text("wheels/Django.whl", large), "Django 3.2.1", ""},
+		"metadata early":    {text("Django.egg", early), "Django 3.2.1", ""},
+		"metadata amidst":   {text(site+"Django.egg", middle), "", "unread " + site + "Django.egg: it is not read: EGG-INFO/PKG-INFO in it: open: only the first and the last 4194304 bytes are looked at"},
+		"archive elsewhere": {text("Django.egg", middle), "", "Django.egg: it is not read: EGG-INFO/PKG-INFO in it: open: only the first and the last 4194304 bytes are looked at"},
+		"long header":       {text(site+"Django-3.2.1.dist-info/METADATA", "License: "+strings.Repeat("x", 100_000)+"\n more\n"+wheelMetadata), "Django 3.2.1", ""},
+		"no archive there":  {text("usr/lib/python3/dist-packages/a.whl", "junk"), "", "unread usr/lib/python3/dist-packages/a.whl: it is not read: it is no zip archive: zip: not a valid zip file"},
+		"no version":        {text(site+"x.dist-info/METADATA", "Name: x\n"), "", "unread " + site + `x.dist-info/METADATA: it is not read: python/wheelegg: Name or Version is empty (name: "x", version: "")`},
+		"no archive":        {text("a.whl", "junk"), "", "a.whl: it is not read: it is no zip archive: zip: not a valid zip file"},
+		"empty archive":     {text("a.egg", zipText(t, "x", "y")), "", "a.egg: it is not read: it has no metadata of a Python distribution"},
+		"METADATA of else":  {text("srv/METADATA", wheelMetadata), "", ""},
+		"egg is directory":  {dir(site + "x.egg"), "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -91,9 +109,18 @@ func wantLanguage(t *testing.T, it item, kind, want, warning string) {
 			t.Errorf("package is %+v", *p)
 		}
 	}
-	if got := strings.Join(inv.Warnings, "|"); got != warning {
+	if got := told(inv); got != warning {
 		t.Errorf("warnings are %q, want %q", got, warning)
 	}
+}
+
+// told gives what an inventory says beside its packages: what is unread, each after that word, and the warnings.
+func told(inv *inventory.Inventory) string {
+	var out []string
+	for _, text := range inv.Unread {
+		out = append(out, "unread "+text)
+	}
+	return strings.Join(append(out, inv.Warnings...), "|")
 }
 
 // TestOwned drops the language packages that a distribution's package brought, and only them.

@@ -34,6 +34,7 @@ type contents struct {
 	Owned    pathSet  `json:"-"`                 // paths that the package manager says belong to its packages
 	OS       *OS      `json:"os,omitempty"`      //
 	Warning  string   `json:"warning,omitempty"` // what could not be read; it lapses when a later layer removes the file
+	Unread   string   `json:"unread,omitempty"`  // why a language's file is not readable; it lapses in the same way
 	Fault    string   `json:"fault,omitempty"`   // why a package database is not readable
 	Fatal    Kind     `json:"fatal,omitempty"`   // the kind of Fault
 	Packed   []byte   `json:"owned,omitempty"`   // Owned as stored

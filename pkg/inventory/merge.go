@@ -103,6 +103,9 @@ func (m *merger) packages(ctx context.Context) error {
 		case kind == kindForeign:
 			m.unread("%s: the package manager that it belongs to is not supported", p)
 		}
+		if f.file.Unread != "" {
+			m.unreadFile(p, f.file)
+		}
 		if f.file.Warning != "" && !f.file.Kind.isDatabase() {
 			m.warn("%s: %s", p, f.file.Warning)
 		}
@@ -180,6 +183,15 @@ func (m *merger) take(p string, f placed, ecosystem string) {
 			Type: kind, Ecosystem: ecosystem, Name: from.Name, Version: from.Version, Source: from.Source,
 			SourceVersion: from.SourceVersion, Arch: from.Arch, Path: p, Layer: m.digests[f.layer],
 		})
+	}
+}
+
+// unreadFile tells of a language's file that cannot be read: the image cannot be judged where it must belong to a package.
+func (m *merger) unreadFile(p string, f *file) {
+	if isInstalled(p, f.Kind) {
+		m.unread("%s: %s", p, f.Unread)
+	} else {
+		m.warn("%s: %s", p, f.Unread)
 	}
 }
 

@@ -1,9 +1,11 @@
 package inventory
 
 import (
-	"bytes"
+	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -57,17 +59,102 @@ func (n npmExtractor) extract(ctx context.Context, c candidate) (contents, error
 	if c.size > maxManifest {
 		return contents{}, fmt.Errorf("it is larger than %d bytes", maxManifest)
 	}
-	text := make([]byte, c.size)
-	if _, err := io.ReadFull(c.r, text); err != nil {
-		return contents{}, fmt.Errorf("read: %w", err)
-	}
 	var m manifest
-	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), &m); err != nil {
+	if err := m.read(c.r); err != nil {
 		return contents{}, fmt.Errorf("it is no package.json: %w", err)
+	}
+	if m.Name == nil || m.Version == nil {
+		return contents{}, nil
+	}
+	if m.Name[0] != '"' || m.Version[0] != '"' {
+		return contents{Warning: "it is no module's: its name or its version is not a text"}, nil
 	}
 	pkgs, err := n.run(ctx, c.path, m.text())
 	if err != nil {
 		return contents{}, err
 	}
 	return contents{Packages: plainPackages(pkgs)}, nil
+}
+
+// read takes the fields as they come, so that of a large file no more is held than its longest text. Where a field is there
+// twice the last one counts, as it does for Node.js.
+func (m *manifest) read(r io.Reader) error {
+	text := bufio.NewReader(r)
+	if mark, err := text.Peek(3); err == nil && string(mark) == "\xef\xbb\xbf" {
+		_, _ = text.Discard(len(mark))
+	}
+	dec := json.NewDecoder(text)
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return cmp.Or(noEnd(err), errors.New("it is not a JSON object"))
+	}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return noEnd(err)
+		}
+		name, _ := key.(string)
+		if err := m.field(dec, name); err != nil {
+			return noEnd(err)
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return noEnd(err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the JSON object")
+	}
+	return nil
+}
+
+// field keeps the value of a field, or passes over it. The library refuses some fields in a form that npm overlooks; they are
+// left out then.
+func (m *manifest) field(dec *json.Decoder, name string) error {
+	to := map[string]*json.RawMessage{"name": &m.Name, "version": &m.Version, "engines": &m.Engines, "contributes": &m.Contributes, "unity": &m.Unity}[name]
+	if to == nil {
+		return skipValue(dec)
+	}
+	*to = nil
+	if err := dec.Decode(to); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if name == "contributes" && (*to)[0] != '{' || name == "unity" && (*to)[0] != '"' || string(*to) == "null" {
+		*to = nil
+	}
+	if len(*to) > maxManifestField && name != "contributes" {
+		return fmt.Errorf("its %s is longer than %d bytes", name, maxManifestField)
+	}
+	if name == "contributes" && *to != nil {
+		*to = json.RawMessage("{}") // that it is there is all that counts
+	}
+	return nil
+}
+
+// skipValue passes over one value, piece by piece.
+func skipValue(dec *json.Decoder) error {
+	for depth := 0; ; {
+		token, err := dec.Token()
+		if err != nil {
+			return fmt.Errorf("field: %w", err)
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+		if depth == 0 {
+			return nil
+		}
+		if depth > maxManifestDepth {
+			return fmt.Errorf("more than %d lists and objects are within each other", maxManifestDepth)
+		}
+	}
+}
+
+// noEnd words an end of the text that comes too early.
+func noEnd(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("it is cut short")
+	}
+	return err
 }

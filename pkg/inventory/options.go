@@ -11,11 +11,17 @@ type Options struct {
 const (
 	maxResult    = 64 << 20 // bytes that a layer may contribute: paths, package names, path hashes
 	maxLinks     = 4 << 20  // bytes of symbolic links that are remembered during a scan
-	maxManifest  = 1 << 20  // package.json, and the header of METADATA or PKG-INFO
-	maxZipTail   = 4 << 20  // end of a wheel or egg that is kept to find its metadata in
+	maxManifest  = 16 << 20 // package.json
+	maxHeader    = 16 << 20 // METADATA or PKG-INFO: as far as its header is looked for
+	maxZipEnd    = 4 << 20  // of either end of a wheel or egg, to find its metadata in
 	maxOSRelease = 64 << 10 // os-release
 	maxModInfo   = 16 << 20 // module information of a Go binary
 	maxWarnings  = 50       // warnings of one layer
+	pointerSize  = 256      // bytes that a Go program of before Go 1.18 takes until it is read again, about
+
+	maxManifestDepth = 10_000   // lists and objects within each other in a package.json, as package json allows
+	maxManifestField = 64 << 10 // one field of a package.json that is kept
+	maxPythonField   = 4 << 10  // name or version of a Python distribution, with its key
 )
 
 func (o Options) withDefaults() Options {

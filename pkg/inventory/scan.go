@@ -14,7 +14,8 @@ import (
 //
 // A stream that is no tar, or is cut short, is an *Error of KindCorrupt; what exceeds a limit is one of KindTooLarge. An
 // error of the stream itself, and the context's, are returned wrapped. A package database that cannot be read is noted in the
-// Layer, since a later layer may replace it: Merge gives the *Error. A language's file that cannot be read becomes a warning.
+// Layer, since a later layer may replace it: Merge gives the *Error. A language's file that cannot be read is noted too:
+// Merge lists it among what is unread, or as a warning where it need not belong to a package.
 func ScanLayer(ctx context.Context, open func(context.Context) (io.ReadCloser, error), opts Options) (*Layer, error) {
 	opts = opts.withDefaults()
 	readers, err := extractors()
@@ -165,15 +166,16 @@ func (s *scanner) program(e *entry, head []byte) (*contents, error) {
 	if len(res.infos) == 0 && res.pointer == nil && res.warning == "" {
 		return nil, nil //nolint:nilnil // most programs are not Go's
 	}
-	c := &contents{Kind: kindGo}
+	c, elf := &contents{Kind: kindGo}, string(head) == "\x7fELF"
 	for _, info := range res.infos {
-		c.addGo(info)
+		c.addGo(info, elf)
 	}
 	if res.warning != "" {
-		c.warn("%s", res.warning)
+		c.damaged(elf, res.warning)
 	}
 	if res.pointer != nil {
-		s.pointers[e.number] = pendingGo{contents: c, pointer: res.pointer}
+		s.kept += pointerSize
+		s.pointers[e.number] = pendingGo{contents: c, pointer: res.pointer, elf: elf}
 	}
 	return c, nil
 }

@@ -27,8 +27,8 @@ type scanner struct {
 
 	replaced, dirs, opaque []uint64
 
-	pointers map[int]pendingGo // by entry number
-	wanted   []wantedLink
+	pointers map[int]pendingGo       // by entry number
+	wanted   map[string][]wantedLink // by target
 	aliases  []alias
 }
 
@@ -36,11 +36,11 @@ type scanner struct {
 type pendingGo struct {
 	contents *contents
 	pointer  *goPointer
+	elf      bool // it can be run on Linux
 }
 
 // wantedLink is a hard link whose name says that it is worth reading, to a file that was not read as that.
 type wantedLink struct {
-	target   string
 	before   int // entry number of the link: the last file at target before it counts
 	path     string
 	contents *contents
@@ -52,7 +52,7 @@ type alias struct{ end, fixed string }
 func newScanner(opts Options, readers map[fileKind]extractor) *scanner {
 	return &scanner{
 		opts: opts, readers: readers, files: map[string]*contents{}, above: map[uint64]struct{}{},
-		links: map[string]string{}, pointers: map[int]pendingGo{},
+		links: map[string]string{}, pointers: map[int]pendingGo{}, wanted: map[string][]wantedLink{},
 	}
 }
 
@@ -65,11 +65,23 @@ func (c *contents) warn(format string, args ...any) {
 	c.Warning = text
 }
 
-func (c *contents) addGo(info goInfo) {
-	pkgs, warning := goPackages(info)
+// damaged notes that not all of a program's modules are known. That matters where the image's system can run it.
+func (c *contents) damaged(elf bool, text string) {
+	if elf {
+		c.Unread = text
+	} else {
+		c.warn("%s", text)
+	}
+}
+
+func (c *contents) addGo(info goInfo, elf bool) {
+	pkgs, warning, damage := goPackages(info)
 	c.Packages = append(c.Packages, pkgs...)
 	if warning != "" {
 		c.warn("%s", warning)
+	}
+	if damage != "" {
+		c.damaged(elf, damage)
 	}
 }
 
@@ -99,7 +111,11 @@ func (s *scanner) read(ctx context.Context, kind fileKind, as string, e *entry) 
 	if kind.isDatabase() {
 		return &contents{Kind: kind, Fault: text, Fatal: KindCorrupt}, nil
 	}
-	return &contents{Kind: kind, Warning: "it is not read: " + text}, nil
+	text = "it is not read: " + text
+	if kind.isLanguage() {
+		return &contents{Kind: kind, Unread: text}, nil
+	}
+	return &contents{Kind: kind, Warning: text}, nil
 }
 
 // keep notes a file's contents. A file that tells nothing only hides what lower layers have.
@@ -166,11 +182,16 @@ func (s *scanner) hardLink(e *entry, hash uint64) error {
 		return nil
 	}
 	c := &contents{Kind: kind}
-	c.warn("it is a hard link to %s, which the layer does not have", target)
-	if kind.isDatabase() {
-		c.Fault, c.Fatal = c.Warning, KindCorrupt
+	text := strings.ToValidUTF8(fmt.Sprintf("it is a hard link to %s, which the layer does not have", target), "\uFFFD")
+	switch {
+	case kind.isDatabase():
+		c.Fault, c.Fatal = text, KindCorrupt
+	case kind.isLanguage():
+		c.Unread = text
+	default:
+		c.Warning = text
 	}
-	s.wanted = append(s.wanted, wantedLink{target: target, before: e.number, path: e.path, contents: c})
+	s.wanted[target] = append(s.wanted[target], wantedLink{before: e.number, path: e.path, contents: c})
 	return s.keep(e.path, hash, c)
 }
 
@@ -181,15 +202,15 @@ func (c *contents) isEmpty() bool {
 	case kindDpkg, kindDpkgPart, kindAPK, kindOS, kindForeign, kindGo:
 		return false
 	default:
-		return len(c.Packages) == 0 && len(c.Owned) == 0 && c.Warning == ""
+		return len(c.Packages) == 0 && len(c.Owned) == 0 && c.Warning == "" && c.Unread == ""
 	}
 }
 
 func (c *contents) size() int {
-	n := 8*len(c.Owned) + len(c.Warning) + len(c.Fault)
+	n := 96 + 8*len(c.Owned) + len(c.Warning) + len(c.Unread) + len(c.Fault) // of which 96 for the contents as such
 	for i := range c.Packages {
 		p := &c.Packages[i]
-		n += 64 + len(p.Name) + len(p.Version) + len(p.Source) + len(p.SourceVersion) + len(p.Arch)
+		n += 88 + len(p.Name) + len(p.Version) + len(p.Source) + len(p.SourceVersion) + len(p.Arch)
 	}
 	return n
 }

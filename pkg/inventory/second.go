@@ -11,7 +11,12 @@ import (
 // needsSecond tells, after the first pass, whether the layer has to be read again: for hard links with a telling name, for
 // what a link at a fixed path leads to under a name that tells nothing, and for Go programs of before Go 1.18.
 func (s *scanner) needsSecond() bool {
-	s.wanted = slices.DeleteFunc(s.wanted, func(w wantedLink) bool { return s.files[w.path] != w.contents })
+	for target, links := range s.wanted {
+		links = slices.DeleteFunc(links, func(w wantedLink) bool { return s.files[w.path] != w.contents })
+		if s.wanted[target] = links; len(links) == 0 {
+			delete(s.wanted, target)
+		}
+	}
 	for _, fixed := range fixedPaths() {
 		end, ok := resolve(s.links, fixed, nil)
 		if ok && end != fixed && kindAt(end) != kindAt(fixed) {
@@ -44,15 +49,25 @@ func (s *scanner) second(ctx context.Context, e *entry) error {
 			return err
 		}
 		if err != nil {
-			pending.contents.warn("%v", err)
+			pending.contents.damaged(pending.elf, err.Error())
 		}
-		pending.contents.addGo(info)
+		pending.contents.addGo(info, pending.elf)
+		delete(s.pointers, e.number)
 		s.kept += pending.contents.size()
 		return s.checkSize()
 	}
+	links := s.wanted[e.path]
+	if len(links) == 0 {
+		return s.readAlias(ctx, e)
+	}
+	return s.readWanted(ctx, e, links)
+}
+
+// readWanted reads a file for the hard links to it.
+func (s *scanner) readWanted(ctx context.Context, e *entry, links []wantedLink) error {
 	var shared *contents
-	for _, w := range s.wanted {
-		if w.target != e.path || w.before < e.number {
+	for _, w := range links {
+		if w.before < e.number {
 			continue
 		}
 		if shared == nil || shared.Kind != w.contents.Kind {
@@ -64,11 +79,14 @@ func (s *scanner) second(ctx context.Context, e *entry) error {
 		}
 		*w.contents = *shared
 		s.kept += shared.size()
+		if err := s.checkSize(); err != nil {
+			return err
+		}
 	}
-	if shared != nil {
-		return s.checkSize()
+	if shared == nil {
+		return s.readAlias(ctx, e)
 	}
-	return s.readAlias(ctx, e)
+	return nil
 }
 
 // readAlias reads a file that links at a fixed path lead to.

@@ -1,0 +1,83 @@
+package inventory_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/runecast/runecast/pkg/inventory"
+)
+
+// repeatedZip writes an archive whose list of files names its one file n times.
+func repeatedZip(tb testing.TB, n int, name, content string) string {
+	tb.Helper()
+	raw := []byte(zipText(tb, name, content))
+	end := bytes.LastIndex(raw, []byte("PK\x05\x06"))
+	list := int(binary.LittleEndian.Uint32(raw[end+16:]))
+	tail := bytes.Clone(raw[end:])
+	binary.LittleEndian.PutUint16(tail[8:], uint16(n))
+	binary.LittleEndian.PutUint16(tail[10:], uint16(n))
+	binary.LittleEndian.PutUint32(tail[12:], uint32(n*(end-list)))
+	return string(raw[:list]) + strings.Repeat(string(raw[list:end]), n) + string(tail)
+}
+
+func TestArchiveLimits(t *testing.T) {
+	t.Parallel()
+	const path = "usr/lib/python3/site-packages/a.whl"
+	padded := "X: " + strings.Repeat("x", 1<<20) + "\n" + wheelMetadata
+	for name, tt := range map[string]struct{ archive, want, told string }{
+		"as many as allowed": {repeatedZip(t, 64, "a.egg-info", wheelMetadata), "Django 3.2.1", ""},
+		"too many":           {repeatedZip(t, 65, "a.egg-info", wheelMetadata), "", "unread " + path + ": it is not read: it has more than 64 files with metadata"},
+		"too large": {repeatedZip(t, 5, "a.egg-info", padded), "", "unread " + path +
+			": it is not read: a.egg-info in it: line 1: the metadata is larger than 4194304 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wantLanguage(t, text(path, tt.archive), "pypi", tt.want, tt.told)
+		})
+	}
+}
+
+// TestPointerClaims asserts that programs which claim long module information cost what they have, not what they claim. It
+// does not run beside others, since it looks at what is allocated.
+func TestPointerClaims(t *testing.T) { //nolint:paralleltest // it measures
+	program := []byte(pointerProgram(""))
+	const header = 1 << 16
+	binary.LittleEndian.PutUint64(program[64+32:], 1<<40)          // the segment's size
+	binary.LittleEndian.PutUint64(program[header+56:], 16<<20-100) // the module information's
+	var items []item
+	for i := range 8 {
+		items = append(items, text(fmt.Sprintf("bin/%d", i), string(program)))
+	}
+	data := layerTar(t, items...)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	src := &source{data: data}
+	_, err := inventory.ScanLayer(t.Context(), src.open, inventory.Options{})
+	runtime.ReadMemStats(&after)
+	if got := (after.TotalAlloc - before.TotalAlloc) >> 20; err != nil || src.opens.Load() != 2 || got > 16 {
+		t.Errorf("%d MiB were allocated, opened %d times, %v", got, src.opens.Load(), err)
+	}
+}
+
+// TestHardLinksToManyFiles has several links to each of several files, some of which come twice.
+func TestHardLinksToManyFiles(t *testing.T) {
+	t.Parallel()
+	var items []item
+	var want []string
+	for i := range 10 {
+		name := fmt.Sprint("m", i)
+		items = append(items, text("store/"+name, "{}"), text("store/"+name, packageJSON(name, "1.0.0")))
+	}
+	for i := range 20 {
+		items = append(items, hardlink(fmt.Sprintf("a/node_modules/%02d/package.json", i), fmt.Sprint("store/m", i%10)))
+	}
+	for i := range 10 {
+		items = append(items, text(fmt.Sprint("store/m", i), packageJSON("later", "2.0.0")))
+		want = append(want, fmt.Sprintf("m%d 1.0.0", i), fmt.Sprintf("m%d 1.0.0", i))
+	}
+	wantNames(t, mustMerge(t, scanItems(t, items...)), want...)
+}
