@@ -196,6 +196,23 @@ func TestNamesOfLinkLocalAddresses(t *testing.T) {
 	}
 }
 
+// TestDefaultTransportLooksAtAddresses goes past the check of names, as a name that resolves to the address would.
+func TestDefaultTransportLooksAtAddresses(t *testing.T) {
+	t.Parallel()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://169.254.169.254/latest/meta-data/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := image.DirectTransport().RoundTrip(req)
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+	const want = "dial tcp 169.254.169.254:80: 169.254.169.254 is a link-local address or one of a cloud's metadata service, where no registry is"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 // TestLoopbackRegistries stay what tests and developers use.
 func TestLoopbackRegistries(t *testing.T) {
 	t.Parallel()
