@@ -91,7 +91,7 @@ func (l *lab) testSilentRegistry(t *testing.T) {
 	if status, ok := errors.AsType[*apierrors.StatusError](err); !ok || status.ErrStatus.Code != http.StatusForbidden {
 		t.Errorf("code: %+v", err)
 	}
-	for _, want := range []string{l.images.silent.reference, "retry"} {
+	for _, want := range []string{l.images.silent.reference, "has not answered yet", "then retry"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the denial does not say %q: %v", want, err)
 		}
