@@ -98,6 +98,11 @@ type Finding struct {
 	KEV            *KEV              `json:"kev,omitempty"`
 	Published      time.Time         `json:"published,omitzero"`
 	Uncertain      string            `json:"uncertain,omitempty"` // why the match is not certain, such as a version that cannot be parsed; such a finding's severity is unknown
+
+	// Of an uncertain finding only: what it would be if it were certain, so that a policy can tell whether that matters to it.
+	RatedSeverity Severity `json:"ratedSeverity,omitempty"` // the advisory's own rating
+	RatedCVSS     *CVSS    `json:"ratedCvss,omitempty"`     // the rating behind RatedSeverity where that is a CVSS
+	PossibleFix   string   `json:"possibleFix,omitempty"`   // the lowest fixed version that the advisory names, as far as they can be ordered; empty: it names none
 }
 
 // Fixable tells whether a version with the fix is known.
@@ -113,6 +118,9 @@ type Uncovered struct {
 type Matches struct {
 	Findings  []Finding   `json:"findings"`            // worst first, then by id and package; one per vulnerability and package
 	Uncovered []Uncovered `json:"uncovered,omitempty"` // sorted by ecosystem
+	// Date is the oldest date of the ecosystems that the image has packages of, as Coverage has them: a feed is as old as the oldest
+	// part that judged the image. Zero: none of them has a date.
+	Date time.Time `json:"date,omitzero"`
 }
 
 // Source is one input of a feed.
@@ -127,19 +135,21 @@ type Source struct {
 
 // Coverage is one ecosystem that a feed has data for.
 type Coverage struct {
-	Ecosystem string `json:"ecosystem"` // with its release: Debian:10
-	Packages  int    `json:"packages"`  // names
-	Rows      int    `json:"rows"`      // (package, advisory) pairs
+	Ecosystem string    `json:"ecosystem"`     // with its release: Debian:10
+	Packages  int       `json:"packages"`      // names
+	Rows      int       `json:"rows"`          // (package, advisory) pairs
+	Date      time.Time `json:"date,omitzero"` // the newest modification date of its source's records, whatever their release; zero: not told
 }
 
 // Info describes a feed index.
 type Info struct {
 	Revision   string     `json:"revision"` // content hash: equal revisions hold equal data
 	Built      time.Time  `json:"built"`
-	Date       time.Time  `json:"date"` // the newest modification date of an advisory: the age of a feed counts from here, however fresh its ratings are
+	Date       time.Time  `json:"date"` // the newest modification date of an advisory, however fresh the ratings are; Coverage has that of each ecosystem
 	Sources    []Source   `json:"sources"`
 	Ecosystems []Coverage `json:"ecosystems"`
 	Advisories int        `json:"advisories"`
+	Rated      int        `json:"rated"` // of the advisories those whose severity is known
 	Rows       int        `json:"rows"`
 	Bytes      int64      `json:"bytes"`
 }

@@ -82,6 +82,8 @@ type Contents struct {
 	// Info gives Built, Date, Sources and, of Ecosystems, those that are covered even if no package of theirs is listed. The rest is
 	// computed.
 	Info Info
+	// Dates are the newest modification dates of the sources, by ecosystem with or without its release. They end up in Coverage.
+	Dates map[string]time.Time
 	// Entries are the packages, strictly ascending by ecosystem and then name, byte by byte.
 	Entries iter.Seq2[Entry, error]
 	// Advisories are the records, strictly ascending by id, byte by byte.

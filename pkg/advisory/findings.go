@@ -16,6 +16,7 @@ type hit struct {
 	severity  Severity
 	uncertain string
 	fixed     string
+	possible  string // fixed version of an uncertain finding
 	at        int64
 }
 
@@ -32,6 +33,10 @@ func (m *matcher) add(p *inventory.Package, bounds []int, v verdict) error {
 	h := hit{p: p, vuln: vuln, severity: vuln.Severity, uncertain: v.uncertain, at: v.at}
 	if v.uncertain != "" {
 		h.severity = SeverityUnknown
+		var err error
+		if h.possible, err = m.possibleFix(bounds, v); err != nil {
+			return err
+		}
 	}
 	if v.fixed > 0 {
 		var err error
@@ -41,6 +46,26 @@ func (m *matcher) add(p *inventory.Package, bounds []int, v verdict) error {
 	}
 	m.hits = append(m.hits, h)
 	return nil
+}
+
+// possibleFix gives the fixed version of a row that may match. Where it is the installed version that has no place, that is the
+// lowest one; else it is that of the range that has none.
+func (m *matcher) possibleFix(bounds []int, v verdict) (string, error) {
+	lowest := 0
+	if v.unplaced {
+		for _, iv := range m.row.intervals {
+			if iv.fixed != 0 && (lowest == 0 || iv.fixed < lowest) {
+				lowest = iv.fixed
+			}
+		}
+	}
+	switch {
+	case lowest != 0:
+		return m.x.strings.text(bounds[lowest-1])
+	case m.row.fix != 0:
+		return m.x.strings.text(m.row.fix - 1)
+	}
+	return "", nil
 }
 
 // findings writes the hits out, worst first.
@@ -57,6 +82,8 @@ func (m *matcher) findings() []Finding {
 		f.Severity, f.EPSS, f.KEV, f.Published, f.Uncertain = h.severity, v.EPSS, v.KEV, v.Published, h.uncertain
 		if h.uncertain == "" {
 			f.SeveritySource, f.CVSS = v.SeveritySource, v.CVSS
+		} else {
+			f.RatedSeverity, f.RatedCVSS, f.PossibleFix = v.Severity, v.CVSS, h.possible
 		}
 		if h.at != 0 && h.fixed != "" {
 			f.FixedAt = time.Unix(h.at, 0).UTC()

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"sort"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,7 +18,7 @@ import (
 type Index struct {
 	path       string
 	info       Info
-	covered    map[string]bool // Info.Ecosystems as a set
+	covered    map[string]time.Time // Info.Ecosystems and their dates
 	strings    table
 	packages   []byte
 	rows       []byte

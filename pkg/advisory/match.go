@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"time"
 
 	"github.com/runecast/runecast/pkg/inventory"
 )
@@ -17,7 +18,8 @@ const UnknownDistribution = "unknown distribution"
 // Match finds the vulnerabilities of every package of an inventory.
 //
 // Packages are looked up by their ecosystem with its release and by AdvisoryName, and judged by AdvisoryVersion. An installed
-// version that cannot be parsed, or an advisory's, makes the finding uncertain and its severity unknown. Packages of an ecosystem
+// version that cannot be parsed, or an advisory's, makes the finding uncertain and its severity unknown; what the advisory says of
+// it is in the finding's RatedSeverity, RatedCVSS and PossibleFix. Packages of an ecosystem
 // for which the index has no data are counted in Uncovered. Findings of one vulnerability share its details: do not change them.
 //
 //nolint:gocritic // hugeParam: once per image, and an inventory is a value everywhere
@@ -26,6 +28,7 @@ func (x *Index) Match(ctx context.Context, inv inventory.Inventory) (Matches, er
 	err := x.guarded(func() error {
 		m := matcher{x: x, vulns: map[int]*Vulnerability{}}
 		uncovered := map[string]int{}
+		var oldest time.Time
 		for i := range inv.Packages {
 			if i%256 == 0 && ctx.Err() != nil {
 				return fmt.Errorf("match %d packages: %w", len(inv.Packages), ctx.Err())
@@ -34,21 +37,30 @@ func (x *Index) Match(ctx context.Context, inv inventory.Inventory) (Matches, er
 			switch {
 			case p.Ecosystem == "":
 				uncovered[UnknownDistribution]++
-			case !x.covered[p.Ecosystem]:
+			case !x.covers(p.Ecosystem):
 				uncovered[p.Ecosystem]++
 			default:
+				date := x.covered[p.Ecosystem]
+				if !date.IsZero() && (oldest.IsZero() || date.Before(oldest)) {
+					oldest = date
+				}
 				if err := m.match(p); err != nil {
 					return x.damaged("package %s of %s: %v", p.AdvisoryName(), p.Ecosystem, err)
 				}
 			}
 		}
-		found = Matches{Findings: m.findings(), Uncovered: sortedUncovered(uncovered)}
+		found = Matches{Findings: m.findings(), Uncovered: sortedUncovered(uncovered), Date: oldest}
 		return nil
 	})
 	if err != nil {
 		return Matches{}, err
 	}
 	return found, nil
+}
+
+func (x *Index) covers(ecosystem string) bool {
+	_, ok := x.covered[ecosystem]
+	return ok
 }
 
 // matcher is the state of one Match.
@@ -73,10 +85,10 @@ func (m *matcher) match(p *inventory.Package) error {
 		return err
 	}
 	for rows.next(&m.row) {
-		v := verdict{uncertain: unparsable}
+		v := verdict{uncertain: unparsable, unplaced: position < 0}
 		v.judge(m.row.intervals, position)
 		if !v.affected || v.uncertain != "" {
-			if err := m.doubt(&v, p, unparsable); err != nil {
+			if err := m.doubt(&v, p, position, unparsable); err != nil {
 				return err
 			}
 		}
@@ -130,6 +142,7 @@ func (m *matcher) compare(ecosystem string, bound int, installed Version) (int, 
 type verdict struct {
 	affected  bool
 	uncertain string // why affected is not certain
+	unplaced  bool   // the installed version could not be parsed
 	fixed     int    // 1 + boundary of the fixed version; 0: none
 	at        int64
 }
@@ -183,7 +196,7 @@ func (v *verdict) escape(intervals []interval, position int) {
 
 // doubt completes a verdict by what is not decided by intervals: versions that match letter by letter, an installed version
 // without a place, ranges that could not be compiled.
-func (m *matcher) doubt(v *verdict, p *inventory.Package, unparsable string) error {
+func (m *matcher) doubt(v *verdict, p *inventory.Package, position int, unparsable string) error {
 	for _, number := range m.row.exact {
 		text, err := m.x.strings.record(number)
 		if err != nil {
@@ -198,7 +211,7 @@ func (m *matcher) doubt(v *verdict, p *inventory.Package, unparsable string) err
 		v.affected, v.uncertain = true, unparsable
 		return nil
 	}
-	if m.row.uncertain != 0 {
+	if m.row.uncertain != 0 && slices.ContainsFunc(m.row.doubted, func(iv interval) bool { return iv.contains(position) }) {
 		reason, err := m.x.strings.text(m.row.uncertain - 1)
 		if err != nil {
 			return err

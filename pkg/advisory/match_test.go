@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/runecast/runecast/pkg/advisory"
 	"github.com/runecast/runecast/pkg/inventory"
@@ -139,5 +140,81 @@ func TestFindingsOutliveTheIndex(t *testing.T) {
 	f := m.Findings[0]
 	if f.ID != "CVE-2021-3711" || f.CVSS.Vector[:9] != "CVSS:3.1/" || f.Aliases[0] != "DEBIAN-CVE-2021-3711" || f.FixedVersion != "1.1.1d-0+deb10u7" {
 		t.Errorf("%+v", f)
+	}
+}
+
+func TestMatchTellsWhatIsUncertain(t *testing.T) {
+	t.Parallel()
+	v := &advisory.Vulnerability{
+		ID: "CVE-1", Severity: advisory.SeverityHigh, SeveritySource: "GHSA",
+		CVSS: &advisory.CVSS{Version: "3.1", Vector: "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N", Score: 7.5},
+	}
+	ranges := func(texts ...string) (list []advisory.Range) {
+		for _, text := range texts {
+			list = append(list, parseRange(t, text))
+		}
+		return list
+	}
+	for _, c := range []struct {
+		name, version string
+		ranges        []advisory.Range
+		fix           string
+	}{
+		{"installed", "4.17.5.1", ranges("introduced 3.0.0, fixed 4.0.0", "introduced 1.0.0, fixed 2.0.0"), "2.0.0"},
+		{"installed, no fix", "4.17.5.1", ranges("introduced 3.0.0"), ""},
+		{"the advisory's", "1.0.0", ranges("introduced 2.0.0, fixed 3.0.0", "introduced 0, fixed 1.x"), "1.x"},
+		{"the advisory's, no fix", "1.0.0", ranges("introduced 0, last 1.x"), ""},
+		{"both", "4.17.5.1", ranges("introduced 0, fixed 1.x"), "1.x"},
+	} {
+		path, _ := write(t, &advisory.Contents{
+			Entries:    seq([]advisory.Entry{{Ecosystem: "npm", Name: "p", Rows: []advisory.Row{{Vulnerability: v, Ranges: c.ranges}}}}),
+			Advisories: seq([]advisory.Advisory(nil)),
+		})
+		x := open(t, path)
+		m, err := x.Match(t.Context(), inventory.Inventory{Packages: []inventory.Package{{Ecosystem: "npm", Name: "p", Version: c.version}}})
+		if err != nil || len(m.Findings) != 1 {
+			t.Fatalf("%s: %+v, %v", c.name, m, err)
+		}
+		f := &m.Findings[0]
+		if f.Uncertain == "" || f.Severity != advisory.SeverityUnknown || f.SeveritySource != "" || f.CVSS != nil || f.Fixable() {
+			t.Errorf("%s: %+v", c.name, f)
+		}
+		if f.RatedSeverity != v.Severity || !reflect.DeepEqual(f.RatedCVSS, v.CVSS) || f.PossibleFix != c.fix {
+			t.Errorf("%s: rated %s, %+v, possible fix %q, want %q", c.name, f.RatedSeverity, f.RatedCVSS, f.PossibleFix, c.fix)
+		}
+	}
+}
+
+func TestMatchIsAsOldAsItsOldestEcosystem(t *testing.T) {
+	t.Parallel()
+	day := func(n int) time.Time { return time.Date(2026, 1, n, 0, 0, 0, 0, time.UTC) }
+	c := contents()
+	c.Dates = map[string]time.Time{"Debian": day(5), "Debian:11": day(3), "npm": day(9)}
+	path, info := write(t, c)
+	want := []advisory.Coverage{
+		{Ecosystem: "Debian:10", Packages: 1, Rows: 1, Date: day(5)}, {Ecosystem: "Debian:11", Packages: 1, Rows: 1, Date: day(3)},
+		{Ecosystem: "PyPI", Packages: 1, Rows: 1}, {Ecosystem: "npm", Date: day(9)},
+	}
+	if !reflect.DeepEqual(info.Ecosystems, want) {
+		t.Errorf("%+v", info.Ecosystems)
+	}
+	x := open(t, path)
+	for _, test := range []struct {
+		ecosystems []string
+		want       time.Time
+	}{
+		{nil, time.Time{}},
+		{[]string{"npm"}, day(9)},
+		{[]string{"npm", "Debian:10", "npm"}, day(5)},
+		{[]string{"Debian:11", "Debian:10"}, day(3)},
+		{[]string{"npm", "PyPI", "Go", ""}, day(9)}, // without a date, not covered, not known
+	} {
+		var inv inventory.Inventory
+		for _, e := range test.ecosystems {
+			inv.Packages = append(inv.Packages, inventory.Package{Ecosystem: e, Name: "x", Version: "1"})
+		}
+		if m, err := x.Match(t.Context(), inv); err != nil || !m.Date.Equal(test.want) {
+			t.Errorf("%v: %v, %v, want %v", test.ecosystems, m.Date, err, test.want)
+		}
 	}
 }

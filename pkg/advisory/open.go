@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -106,9 +107,9 @@ func (x *Index) split(sections *[sectionCount][]byte) error {
 		return x.damaged("its description cannot be read: %v", err)
 	}
 	x.info.Bytes = int64(len(x.mapped))
-	x.covered = make(map[string]bool, len(x.info.Ecosystems))
+	x.covered = make(map[string]time.Time, len(x.info.Ecosystems))
 	for _, c := range x.info.Ecosystems {
-		x.covered[c.Ecosystem] = true
+		x.covered[c.Ecosystem] = c.Date
 	}
 	return nil
 }

@@ -28,31 +28,38 @@ func (iv interval) contains(position int) bool {
 type compiledRow struct {
 	intervals []interval
 	exact     []string // listed versions that cannot be parsed: they match letter by letter only
-	uncertain string   // why some of the ranges could not be compiled
+	doubt     doubt    // about ranges that could not be compiled
 }
 
 // boundaries are the versions at which anything changes for a package.
 type boundaries struct {
-	texts []string       // one for each, ascending
-	rank  map[string]int // every spelling → index in texts
+	texts []string          // one for each, ascending
+	rank  map[string]int    // every spelling → index in texts
+	above map[string]string // the end of a range that cannot be parsed → a version above it
 }
 
 // newBoundaries sorts the versions of a package's rows. Those that cannot be parsed are left out.
 func newBoundaries(ecosystem string, rows []Row) (boundaries, error) {
-	parsed := map[string]Version{}
-	add := func(text string) {
-		if _, known := parsed[text]; known {
-			return
+	parsed, above := map[string]Version{}, map[string]string{}
+	add := func(text string) bool {
+		_, known := parsed[text]
+		if known {
+			return true
 		}
-		if v, err := ParseVersion(ecosystem, text); err == nil {
+		v, err := ParseVersion(ecosystem, text)
+		if err == nil {
 			parsed[text] = v
 		}
+		return err == nil
 	}
 	for _, row := range rows {
 		for _, r := range row.Ranges {
 			for _, e := range r {
-				if !e.unbounded() {
-					add(e.Version)
+				if e.unbounded() || add(e.Version) || !e.ends() {
+					continue
+				}
+				if bound := versionAbove(ecosystem, e.Version); bound != "" && add(bound) {
+					above[e.Version] = bound
 				}
 			}
 		}
@@ -60,7 +67,9 @@ func newBoundaries(ecosystem string, rows []Row) (boundaries, error) {
 			add(v)
 		}
 	}
-	return rankVersions(parsed)
+	b, err := rankVersions(parsed)
+	b.above = above
+	return b, err
 }
 
 func rankVersions(parsed map[string]Version) (boundaries, error) {
@@ -99,7 +108,7 @@ func (b boundaries) compileRow(row Row) compiledRow {
 	for _, r := range row.Ranges {
 		intervals, bad := b.compileRange(r)
 		if bad != "" {
-			c.uncertain = "the advisory's version \"" + shorten(bad) + "\" cannot be parsed"
+			b.doubted(&c.doubt, r, bad)
 			continue
 		}
 		c.intervals = append(c.intervals, intervals...)
@@ -225,27 +234,4 @@ func clip(intervals []interval, limit int) []interval {
 		kept = append(kept, iv)
 	}
 	return kept
-}
-
-// UncoveredVersions gives those of a list that the ranges do not cover: a record's long list need not be kept where its
-// ranges say the same.
-func UncoveredVersions(ecosystem string, ranges []Range, versions []string) ([]string, error) {
-	if len(versions) == 0 || len(ranges) == 0 {
-		return versions, nil
-	}
-	row := Row{Ranges: ranges, Versions: versions}
-	b, err := newBoundaries(ecosystem, []Row{row})
-	if err != nil {
-		return nil, err
-	}
-	compiled := b.compileRow(Row{Ranges: ranges})
-	var kept []string
-	for _, v := range versions {
-		i, ok := b.rank[v]
-		if ok && slices.ContainsFunc(compiled.intervals, func(iv interval) bool { return iv.contains(2*i + 1) }) {
-			continue
-		}
-		kept = append(kept, v)
-	}
-	return kept, nil
 }

@@ -3,8 +3,8 @@ package advisory
 import "encoding/binary"
 
 // The rows of a package: count and string numbers of its boundary versions, count of its rows, then per row the number of its
-// vulnerability, its intervals (from, to, fixed, time), the string numbers of exact versions, and 1 + the string number of the
-// reason why it is uncertain.
+// vulnerability, its intervals (from, to, fixed, time), the string numbers of exact versions, and its doubt: 1 + the string number of
+// the reason, or 0 for none and nothing after it, 1 + that of a fixed version or 0, and intervals (from, to).
 
 // appendRows encodes the rows of one package; number gives the number of a string.
 func appendRows(b []byte, bounds boundaries, vulns []int, rows []compiledRow, number func(string) int) []byte {
@@ -26,11 +26,25 @@ func appendRows(b []byte, bounds boundaries, vulns []int, rows []compiledRow, nu
 		for _, text := range row.exact {
 			b = putNumber(b, number(text))
 		}
-		if row.uncertain == "" {
-			b = putNumber(b, 0)
-		} else {
-			b = putNumber(b, 1+number(row.uncertain))
-		}
+		b = row.doubt.append(b, number)
+	}
+	return b
+}
+
+func (d *doubt) append(b []byte, number func(string) int) []byte {
+	if d.reason == "" {
+		return putNumber(b, 0)
+	}
+	b = putNumber(b, 1+number(d.reason))
+	fix := 0
+	if d.fix != "" {
+		fix = 1 + number(d.fix)
+	}
+	b = putNumber(b, fix)
+	b = putNumber(b, len(d.intervals))
+	for _, iv := range d.intervals {
+		b = putNumber(b, iv.from)
+		b = putNumber(b, iv.to)
 	}
 	return b
 }
@@ -48,7 +62,9 @@ type row struct {
 	vuln      int
 	intervals []interval
 	exact     []int // string numbers
-	uncertain int   // 1 + string number; 0: certain
+	uncertain int   // 1 + string number of the reason of its doubt; 0: certain
+	fix       int   // 1 + string number of the doubt's fixed version; 0: none
+	doubted   []interval
 }
 
 // packageRows starts reading the rows at an offset. The boundaries go into the buffer given.
@@ -92,6 +108,16 @@ func (p *packageRows) next(r *row) bool {
 			return false
 		}
 	}
-	r.uncertain = p.number(p.x.strings.n)
+	r.fix, r.doubted = 0, r.doubted[:0]
+	if r.uncertain = p.number(p.x.strings.n); r.uncertain == 0 {
+		return p.err == nil
+	}
+	r.fix = p.number(p.x.strings.n)
+	for range p.count() {
+		r.doubted = append(r.doubted, interval{from: p.number(last), to: p.number(last)})
+		if p.err != nil {
+			return false
+		}
+	}
 	return p.err == nil
 }

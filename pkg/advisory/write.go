@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Write makes an index file at path, atomically: a temporary file in the same directory is written, synced and renamed, so that a
@@ -63,7 +64,7 @@ func writeFile(ctx context.Context, f *os.File, c *Contents) (Info, error) {
 	if _, err := f.Seek(headerSize, 0); err != nil {
 		return Info{}, err
 	}
-	w.info.Advisories = 0
+	w.info.Advisories, w.info.Rated = 0, 0
 	for _, known := range c.Info.Ecosystems {
 		w.coverage[known.Ecosystem] = &Coverage{Ecosystem: known.Ecosystem}
 	}
@@ -140,7 +141,7 @@ func (w *writer) contents(ctx context.Context, c *Contents) error {
 	if err := w.stringSection(); err != nil {
 		return err
 	}
-	return w.description()
+	return w.description(c.Dates)
 }
 
 // entry adds one package.
@@ -199,16 +200,20 @@ func (w *writer) vulnerability(v *Vulnerability) int {
 }
 
 // description completes Info and writes it.
-func (w *writer) description() error {
+func (w *writer) description(dates map[string]time.Time) error {
 	w.info.Ecosystems = nil
 	w.info.Rows = 0
 	for _, c := range w.coverage {
+		if c.Date = dates[c.Ecosystem]; c.Date.IsZero() {
+			c.Date = dates[BaseEcosystem(c.Ecosystem)]
+		}
 		w.info.Ecosystems = append(w.info.Ecosystems, *c)
 		w.info.Rows += c.Rows
 	}
 	slices.SortFunc(w.info.Ecosystems, func(a, b Coverage) int { return strings.Compare(a.Ecosystem, b.Ecosystem) })
-	// What is covered, and how old it is, decides too and belongs to the revision.
-	fmt.Fprintf(w.data, "%d %d %v", formatVersion, w.info.Date.Unix(), w.info.Ecosystems)
+	if err := w.hashDescription(); err != nil {
+		return err
+	}
 	w.info.Revision = hex.EncodeToString(w.data.Sum(nil))
 	w.info.Bytes = 0
 	text, err := json.Marshal(w.info)
@@ -219,5 +224,21 @@ func (w *writer) description() error {
 		return err
 	}
 	w.info.Bytes = int64(w.at) //nolint:gosec // G115: the length of a file that was just written
+	return nil
+}
+
+// hashDescription adds to the revision what decides beside the records: what is covered, how old it is, and which sources were read,
+// because what a source says nothing about differs from what nobody asked.
+func (w *writer) hashDescription() error {
+	names := make([]string, len(w.info.Sources))
+	for i := range w.info.Sources {
+		names[i] = w.info.Sources[i].Name
+	}
+	slices.Sort(names)
+	text, err := json.Marshal([]any{formatVersion, w.info.Date.Unix(), w.info.Ecosystems, slices.Compact(names)})
+	if err != nil {
+		return err
+	}
+	w.data.Write(text)
 	return nil
 }

@@ -35,6 +35,9 @@ func (w *writer) advisories(ctx context.Context, c *Contents) error {
 		}
 		offsets = binary.LittleEndian.AppendUint64(offsets, w.at-start)
 		w.info.Advisories++
+		if a.Severity != SeverityUnknown {
+			w.info.Rated++
+		}
 	}
 	w.sections[sectionAdvisories] = [2]uint64{start, w.at - start}
 	if w.info.Advisories > math.MaxUint32 {
