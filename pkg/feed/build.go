@@ -31,8 +31,9 @@ type Sources struct {
 // Build makes an index of the sources and puts it at out, atomically. A source that is missing, or a record in it that cannot be
 // read, is an error that names it, and nothing is written. progress may be nil; it is called from the calling goroutine.
 //
-// Withdrawn records are left out. Info.Date is the newest modification date of an OSV record, because the feed is as old as what it
-// knows of versions, however fresh its ratings are; dates more than a day after the build are mistakes and do not count.
+// Withdrawn records are left out, and what records say of ecosystems whose own export is not read. Info.Date is the newest modification
+// date of an OSV record, because the feed is as old as what it knows of versions, however fresh its ratings are; the date of each
+// ecosystem is that of its export, 1970 where that has none. Dates more than a day after the build are mistakes and do not count.
 //
 //nolint:gocritic // hugeParam: once per feed, and a copy cannot change under it
 func Build(ctx context.Context, s Sources, out string, progress func(stage string, done, total int64)) (advisory.Info, error) {
@@ -41,7 +42,7 @@ func Build(ctx context.Context, s Sources, out string, progress func(stage strin
 		now = s.Now
 	}
 	b := &builder{
-		texts: interner{}, known: newKnowledge(now()), records: map[string]*record{}, members: map[packageKey][]member{},
+		texts: interner{}, dates: map[string]time.Time{}, known: newKnowledge(now()), records: map[string]*record{}, members: map[packageKey][]member{},
 		info: advisory.Info{Built: now().UTC().Truncate(time.Second)}, progress: progress,
 	}
 	zips, err := b.findZips(&s)
@@ -56,7 +57,7 @@ func Build(ctx context.Context, s Sources, out string, progress func(stage strin
 		return advisory.Info{}, fmt.Errorf("build feed index: %w", err)
 	}
 	stage(progress, "index")(0, int64(len(b.members)))
-	info, err := advisory.Write(ctx, out, &advisory.Contents{Info: b.info, Entries: b.entries(), Advisories: b.advisories()})
+	info, err := advisory.Write(ctx, out, &advisory.Contents{Info: b.info, Dates: b.dates, Entries: b.entries(), Advisories: b.advisories()})
 	if err != nil {
 		return advisory.Info{}, fmt.Errorf("build feed index: %w", err)
 	}
@@ -71,6 +72,7 @@ type builder struct {
 	records  map[string]*record // by id: a record of several ecosystems is in several zips
 	members  map[packageKey][]member
 	details  *spool
+	dates    map[string]time.Time // by the ecosystem of a zip: its newest modification date
 	info     advisory.Info
 	progress progressFunc
 }
@@ -117,6 +119,9 @@ func (b *builder) findZips(s *Sources) ([]osvZip, error) {
 
 // read reads all sources: the records first, since they say which CVEs matter.
 func (b *builder) read(ctx context.Context, s *Sources, zips []osvZip) error {
+	for _, z := range zips {
+		b.dates[z.ecosystem] = noDate()
+	}
 	for _, z := range zips {
 		if err := b.readOSV(ctx, z); err != nil {
 			return err
@@ -166,6 +171,9 @@ func (b *builder) readOSV(ctx context.Context, z osvZip) error {
 	if releaseless(z.ecosystem) {
 		b.info.Ecosystems = append(b.info.Ecosystems, advisory.Coverage{Ecosystem: z.ecosystem})
 	}
+	if !s.Modified.IsZero() {
+		b.dates[z.ecosystem] = s.Modified
+	}
 	if s.Modified.After(b.info.Date) {
 		b.info.Date = s.Modified
 	}
@@ -185,6 +193,7 @@ func (b *builder) add(o *osvRecord) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.affected = slices.DeleteFunc(r.affected, func(a affected) bool { return !b.reads(a.ecosystem) })
 	b.records[r.id] = r
 	b.known.learn(r)
 	if len(r.affected) == 0 {
@@ -199,6 +208,17 @@ func (b *builder) add(o *osvRecord) (*record, error) {
 		b.members[key] = append(b.members[key], member{record: r, affected: &r.affected[i]})
 	}
 	return r, nil
+}
+
+// noDate is the date of an export without any: as old as can be, so that it is not taken for as fresh as the others.
+func noDate() time.Time { return time.Unix(0, 0).UTC() }
+
+// reads tells whether the export of an ecosystem is read. A record of several ecosystems is in the exports of all of them; what it says
+// of one whose export is missing would make that one look covered, by a handful of its packages.
+func (b *builder) reads(ecosystem string) bool {
+	_, release := b.dates[ecosystem] // some releases have exports of their own
+	_, base := b.dates[advisory.BaseEcosystem(ecosystem)]
+	return release || base
 }
 
 // entries gives the packages in the order of the index.

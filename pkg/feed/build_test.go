@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -28,7 +30,11 @@ func TestCoverage(t *testing.T) {
 		},
 		"npm": nil, "Alpine": nil, "Rocky Linux": {record("R-1", nil, affected("Rocky Linux:9", "p", "introduced", "0"))},
 	})})
-	want := []advisory.Coverage{{Ecosystem: "Debian:10", Packages: 1, Rows: 1}, {Ecosystem: "Rocky Linux:9", Packages: 1, Rows: 1}, {Ecosystem: "npm"}}
+	august := time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)
+	want := []advisory.Coverage{
+		{Ecosystem: "Debian:10", Packages: 1, Rows: 1, Date: august}, {Ecosystem: "Rocky Linux:9", Packages: 1, Rows: 1, Date: august},
+		{Ecosystem: "npm", Date: time.Unix(0, 0).UTC()}, // nothing tells how old its data is
+	}
 	if !reflect.DeepEqual(info.Ecosystems, want) {
 		t.Errorf("coverage %+v", info.Ecosystems)
 	}
@@ -41,6 +47,44 @@ func TestCoverage(t *testing.T) {
 	}
 	if !reflect.DeepEqual(m.Uncovered, uncovered) || len(m.Findings) != 1 {
 		t.Errorf("%+v", m)
+	}
+}
+
+// TestCoverageNeedsTheEcosystemsOwnExport: a record of Go that names packages of others covers none of these.
+func TestCoverageNeedsTheEcosystemsOwnExport(t *testing.T) {
+	t.Parallel()
+	shared := record("GHSA-1", object{"aliases": []string{"CVE-2024-0001"}},
+		affected("Go", "google.golang.org/protobuf", "introduced", "0"), affected("npm", "protobufjs", "introduced", "0"),
+		affected("PyPI", "protobuf", "introduced", "0"), affected("Debian:11", "protobuf", "introduced", "0"), affected("Debian:12", "protobuf", "introduced", "0"))
+	x, info := build(t, feed.Sources{OSVDir: osvDir(t, map[string][]object{
+		"Go": {shared}, "PyPI": {shared, record("PYSEC-1", object{"modified": "2026-01-01T00:00:00Z"}, affected("PyPI", "p", "introduced", "0"))},
+		"Debian:12": {record("DEBIAN-CVE-2024-0002", object{"modified": "2025-01-01T00:00:00Z"}, affected("Debian:12", "q", "introduced", "0"))},
+	})})
+	august := time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)
+	want := []advisory.Coverage{
+		{Ecosystem: "Debian:12", Packages: 2, Rows: 2, Date: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)},
+		{Ecosystem: "Go", Packages: 1, Rows: 1, Date: august}, {Ecosystem: "PyPI", Packages: 2, Rows: 2, Date: august},
+	}
+	if !reflect.DeepEqual(info.Ecosystems, want) || !info.Date.Equal(august) {
+		t.Errorf("%+v, date %v", info.Ecosystems, info.Date)
+	}
+	npm, deb11 := inventory.Package{Ecosystem: "npm", Name: "protobufjs", Version: "1.0.0"}, inventory.Package{Ecosystem: "Debian:11", Name: "protobuf", Version: "1"}
+	m := match(t, x, npm, deb11, inventory.Package{Ecosystem: "Go", Name: "google.golang.org/protobuf", Version: "1.0.0"})
+	uncovered := []advisory.Uncovered{{Ecosystem: "Debian:11", Packages: 1}, {Ecosystem: "npm", Packages: 1}}
+	if !reflect.DeepEqual(m.Uncovered, uncovered) || len(m.Findings) != 1 || !m.Date.Equal(august) {
+		t.Errorf("%+v", m)
+	}
+}
+
+// TestRevisionNamesItsSources: without KEV's list nothing is known exploited, with a list of other CVEs nothing of the feed is.
+func TestRevisionNamesItsSources(t *testing.T) {
+	t.Parallel()
+	dir := osvDir(t, map[string][]object{"Go": {record("GO-1", nil, affected("Go", "m", "introduced", "0"))}})
+	kev := jsonFile(t, object{"dateReleased": "2026-11-21T00:00:00Z", "vulnerabilities": []object{{"cveID": "CVE-2000-0001", "dateAdded": "2024-02-02"}}})
+	_, without := build(t, feed.Sources{OSVDir: dir})
+	_, with := build(t, feed.Sources{OSVDir: dir, KEV: kev})
+	if without.Revision == with.Revision {
+		t.Error("a feed with KEV has the revision of one without")
 	}
 }
 
@@ -108,6 +152,42 @@ func TestBuildIsDeterministic(t *testing.T) {
 	}
 	if !bytes.Equal(files[0], files[1]) || infos[0].Revision != infos[1].Revision {
 		t.Error("two builds of the same files differ")
+	}
+}
+
+// TestRealBuildIsDeterministic builds the real feeds twice, with nothing different but the clock.
+func TestRealBuildIsDeterministic(t *testing.T) {
+	t.Parallel()
+	sources, _ := realFeeds(t)
+	var sums [2][]byte
+	var infos [2]advisory.Info
+	for i := range infos {
+		if i == 1 {
+			sources.Now = func() time.Time { return clock().Add(time.Hour) }
+		}
+		path := filepath.Join(t.TempDir(), "feed.index")
+		info, err := feed.Build(t.Context(), sources, path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		description := bytes.Index(file, []byte(`{"revision":`))
+		if description < 0 {
+			t.Fatal("the index has no description")
+		}
+		const header = 184 // its checksum is over the description too
+		built, err := json.Marshal(info.Built)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256(bytes.Replace(file[header:], built, nil, 1))
+		sums[i], infos[i] = sum[:], info
+	}
+	if infos[0].Built.Equal(infos[1].Built) || infos[0].Revision != infos[1].Revision || !bytes.Equal(sums[0], sums[1]) {
+		t.Errorf("two builds differ: %+v, %+v", infos[0], infos[1])
 	}
 }
 

@@ -3,6 +3,7 @@ package feed
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	cvss20 "github.com/pandatix/go-cvss/20"
@@ -40,6 +41,9 @@ func baseScore(vector string) (version string, base float64, err error) {
 	switch {
 	case strings.HasPrefix(vector, "CVSS:4.0/"):
 		v, err := cvss40.ParseVector(vector)
+		if err == nil {
+			v, err = cvss40.ParseVector(baseMetrics4(vector))
+		}
 		if err != nil {
 			return "", 0, err
 		}
@@ -63,6 +67,17 @@ func baseScore(vector string) (version string, base float64, err error) {
 		}
 		return "2.0", v.BaseScore(), nil
 	}
+}
+
+// baseMetrics4 leaves the base metrics of a CVSS 4.0 vector, which say how bad a vulnerability is
+// (https://www.first.org/cvss/v4.0/specification-document, section 2). The others say what one reporter knew of exploits that day, or
+// how things are at one place: version 4 counts them in its only score, and they would lower it for everyone for good.
+func baseMetrics4(vector string) string {
+	parts := strings.Split(vector, "/")
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool {
+		metric, _, _ := strings.Cut(part, ":")
+		return !slices.Contains([]string{"CVSS", "AV", "AC", "AT", "PR", "UI", "VC", "VI", "VA", "SC", "SI", "SA"}, metric)
+	}), "/")
 }
 
 // cvssSeverity gives the rating of a base score: of versions 3 and 4 by section 5 and 6 of their specifications, of version 2,

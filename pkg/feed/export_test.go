@@ -3,6 +3,8 @@ package feed
 import (
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/runecast/runecast/pkg/advisory"
 )
 
@@ -25,4 +27,11 @@ func DecodeForTest(text []byte) (map[string][]advisory.Row, error) {
 		rows[a.ecosystem+"/"+a.name] = k.rows(a.ecosystem, []member{{record: r, affected: a}})
 	}
 	return rows, nil
+}
+
+// NewHolderForTest makes a holder that opens its file in another way.
+func NewHolderForTest(path string, interval time.Duration, log logrus.FieldLogger, open func(string) (*advisory.Index, error)) *Holder {
+	h := &Holder{path: path, interval: interval, log: log, open: open}
+	h.poll()
+	return h
 }

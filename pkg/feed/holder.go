@@ -28,10 +28,12 @@ type Holder struct {
 	path     string
 	interval time.Duration
 	log      logrus.FieldLogger
+	open     func(path string) (*advisory.Index, error)
 
 	mu      sync.Mutex
-	current *lease // nil: none yet
-	seen    os.FileInfo
+	current *lease      // nil: none yet
+	seen    os.FileInfo // the file that is in use or was refused for good; nil: none
+	settled bool        // seen needs no other look until the file changes
 	lastErr error
 	refused int
 }
@@ -48,7 +50,7 @@ func NewHolder(path string, interval time.Duration, log logrus.FieldLogger) *Hol
 	if interval <= 0 {
 		interval = DefaultInterval
 	}
-	h := &Holder{path: path, interval: interval, log: log}
+	h := &Holder{path: path, interval: interval, log: log, open: advisory.Open}
 	h.poll()
 	return h
 }
@@ -116,14 +118,17 @@ func (h *Holder) poll() {
 		stat = nil
 	}
 	h.mu.Lock()
-	same := h.lastErr != nil || h.current != nil // something was seen before
-	same = same && sameFile(h.seen, stat)
-	h.seen = stat
+	same := h.settled && sameFile(h.seen, stat)
 	h.mu.Unlock()
 	if same {
 		return
 	}
-	index, err := advisory.Open(h.path)
+	index, err := h.open(h.path)
+	var fault *advisory.IndexError
+	h.mu.Lock()
+	// What is wrong with a file stays so; that it could not be opened, as with too many open files, may pass.
+	h.seen, h.settled = stat, err == nil || errors.As(err, &fault)
+	h.mu.Unlock()
 	if err != nil {
 		h.refuse(err)
 		return
@@ -141,7 +146,12 @@ func sameFile(a, b os.FileInfo) bool {
 
 func (h *Holder) refuse(err error) {
 	h.mu.Lock()
+	told := h.lastErr != nil && h.lastErr.Error() == err.Error() && !h.settled
 	h.lastErr = err
+	if told {
+		h.mu.Unlock()
+		return // it was tried again, and nothing is new
+	}
 	var fault *advisory.IndexError
 	missing := errors.As(err, &fault) && fault.Fault == advisory.FaultMissing
 	if !missing {

@@ -240,3 +240,38 @@ func TestReleaseTwiceIsOnce(t *testing.T) {
 		t.Error("a second release closed the index")
 	}
 }
+
+// TestHolderTriesAgain: that a file could not be opened for a moment says nothing about the file.
+func TestHolderTriesAgain(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "feed.index")
+	want := numbered(t, 1, path)
+	var short atomic.Bool
+	short.Store(true)
+	var tries atomic.Int32
+	log, hook := logtest.NewNullLogger()
+	h := feed.NewHolderForTest(path, time.Millisecond, log, func(path string) (*advisory.Index, error) {
+		tries.Add(1)
+		if short.Load() {
+			return nil, fmt.Errorf("open feed index %s: %w", path, os.ErrPermission)
+		}
+		return advisory.Open(path)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	until(t, "it tries again", func() bool { return tries.Load() > 5 })
+	if _, _, err := h.Current(); !errors.Is(err, feed.ErrNoIndex) || !errors.Is(err, os.ErrPermission) || h.Refused() != 1 || len(hook.AllEntries()) != 1 {
+		t.Errorf("%v, refused %d, %d log lines", err, h.Refused(), len(hook.AllEntries()))
+	}
+	short.Store(false)
+	until(t, "the file is in use", func() bool {
+		x, release, err := h.Current()
+		if err != nil {
+			return false
+		}
+		defer release()
+		return x.Info().Revision == want.Revision
+	})
+}

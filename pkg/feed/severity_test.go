@@ -127,13 +127,16 @@ func TestDistributionsWords(t *testing.T) {
 	} {
 		a := affected(c.ecosystem, "p", "introduced", "0")
 		a[c.specific] = object{c.field: c.word}
-		x, _ := build(t, feed.Sources{OSVDir: osvDir(t, map[string][]object{"E": {record("X-1", nil, a)}})})
+		x, _ := build(t, feed.Sources{OSVDir: osvDir(t, map[string][]object{advisory.BaseEcosystem(c.ecosystem): {record("X-1", nil, a)}})})
 		f := find(t, match(t, x, inventory.Package{Ecosystem: c.ecosystem, Name: "p", Version: "1.0.0"}), "X-1")
 		if f.Severity != c.severity || f.SeveritySource != c.source {
 			t.Errorf("%s %s %q: %s by %q", c.ecosystem, c.field, c.word, f.Severity, f.SeveritySource)
 		}
 	}
 }
+
+// base4 is a vector of base metrics alone.
+const base4 = "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:N/VA:N/SC:N/SI:N/SA:N"
 
 func TestScoresAndBands(t *testing.T) {
 	t.Parallel()
@@ -151,6 +154,10 @@ func TestScoresAndBands(t *testing.T) {
 		{"AV:N/AC:L/Au:N/C:N/I:N/A:P", advisory.SeverityMedium, 5},
 		{"(AV:L/AC:H/Au:N/C:N/I:N/A:P)", advisory.SeverityLow, 1.2},
 		{vectorV4, advisory.SeverityCritical, 10},
+		{base4, advisory.SeverityHigh, 8.7},
+		{base4 + "/E:U", advisory.SeverityHigh, 8.7},
+		{base4 + "/E:P/CR:L/MAV:P/S:N/U:Clear", advisory.SeverityHigh, 8.7},
+		{base4 + "/E:nonsense", advisory.SeverityUnknown, 0},
 		{"CVSS:3.1/AV:N", advisory.SeverityUnknown, 0},
 		{"nonsense", advisory.SeverityUnknown, 0},
 	} {
@@ -158,6 +165,9 @@ func TestScoresAndBands(t *testing.T) {
 		r := record("X-1", object{"severity": []object{{"type": kind, "score": c.vector}}}, affected("Go", "p", "introduced", "0"))
 		x, _ := build(t, feed.Sources{OSVDir: osvDir(t, map[string][]object{"Go": {r}})})
 		f := find(t, match(t, x, inventory.Package{Ecosystem: "Go", Name: "p", Version: "1.0.0"}), "X-1")
+		if f.CVSS != nil && f.CVSS.Vector != c.vector {
+			t.Errorf("%s is shown as %s", c.vector, f.CVSS.Vector)
+		}
 		if f.Severity != c.severity || (f.CVSS == nil) != (c.severity == advisory.SeverityUnknown) || f.CVSS != nil && f.CVSS.Score != c.score {
 			t.Errorf("%s: %s, %+v", c.vector, f.Severity, f.CVSS)
 		}
