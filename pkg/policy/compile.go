@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/runecast/runecast/pkg/advisory"
 )
 
 const (
@@ -70,13 +72,19 @@ func (c *compiler) compile() *compiled {
 // listsOf tells which lists rules ask about. An expression asks about a list whose fields it names.
 func listsOf(rules []Rule) []string {
 	var lists []string
+	asks := func(r *Rule, fields ...string) bool {
+		return slices.ContainsFunc(fields, func(field string) bool { return strings.Contains(r.CEL, field) })
+	}
 	for i := range rules {
 		r := &rules[i]
-		if r.KEV != nil || strings.Contains(r.CEL, ".kev") || strings.Contains(r.CEL, ".ransomware") {
+		if r.KEV != nil || asks(r, ".kev", ".ransomware") {
 			lists = append(lists, ListKEV)
 		}
-		if r.EPSS != nil || strings.Contains(r.CEL, ".epss") {
+		if r.EPSS != nil || asks(r, ".epss") {
 			lists = append(lists, ListEPSS)
+		}
+		if r.Severity != advisory.SeverityUnknown || r.CVSS > 0 || asks(r, ".severity", ".cvss") {
+			lists = append(lists, ListRatings)
 		}
 	}
 	slices.Sort(lists)

@@ -15,7 +15,7 @@ const (
 	no        answer = iota
 	yes              // the condition holds
 	ignored          // it would need data that is missing, and the rule says to ignore that
-	undecided        // it failed
+	undecided        // it failed, or the finding is not certain
 )
 
 // condition judges one finding. Conditions are pure; the review's time is an argument.
@@ -61,6 +61,22 @@ func (r *compiledRule) match(f *advisory.Finding, now time.Time) answer {
 		}
 	}
 	return result
+}
+
+// judge asks all of the rule about one finding. A failure is that of the expression.
+func (r *compiledRule) judge(f *advisory.Finding, image *celImage, now time.Time) (answer, error) {
+	if f.Uncertain != "" {
+		return r.suppose(f, image, now)
+	}
+	got := r.match(f, now)
+	if got != yes || r.cel == nil {
+		return got, nil
+	}
+	value, err := r.cel.eval(f, image, now)
+	if err != nil {
+		return undecided, err
+	}
+	return truth(value), nil
 }
 
 // rule compiles one rule.

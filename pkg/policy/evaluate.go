@@ -24,6 +24,7 @@ type evaluation struct {
 	matches []match  // findings that violate and are not taken away
 	ignored []int    // per rule: findings it left out for lack of a rating
 	failed  []celRun // per rule: findings its expression could not decide
+	doubts  doubts   // findings that would violate if they were certain
 	notices []string // about exemptions, in the order they were met
 	noticed []bool   // per exemption: its notice is out
 }
@@ -103,7 +104,11 @@ func (ev *evaluation) findings() {
 		case yes:
 			ev.violation(i, rule)
 		case undecided:
-			if !ev.excused(f) {
+			switch {
+			case ev.excused(f):
+			case err == nil:
+				ev.doubts.add(f)
+			default:
 				ev.failed[rule].add(f, err)
 			}
 		case ignored:
@@ -114,29 +119,20 @@ func (ev *evaluation) findings() {
 	}
 }
 
-// judge asks the rules about one finding and gives the strongest answer with its rule: yes, then undecided, then ignored.
+// judge asks the rules about one finding and gives the strongest answer with its rule: yes, then undecided, then ignored. What is
+// undecided without a failure is an uncertain finding.
 func (ev *evaluation) judge(f *advisory.Finding, applies []bool, image *celImage) (rule int, result answer, failure error) {
 	rules := ev.policy.compiled.rules
 	for r := range rules {
 		if !applies[r] {
 			continue
 		}
-		got := rules[r].match(f, ev.now)
-		if got == yes && rules[r].cel != nil {
-			value, err := rules[r].cel.eval(f, image, ev.now)
-			got = truth(value)
-			if err != nil {
-				got = undecided
-				if result != undecided {
-					failure = err
-				}
-			}
-		}
+		got, err := rules[r].judge(f, image, ev.now)
 		switch {
 		case got == yes:
 			return r, yes, nil
 		case got == undecided && result != undecided, got == ignored && result == no:
-			rule, result = r, got
+			rule, result, failure = r, got, err
 		}
 	}
 	return rule, result, failure

@@ -144,10 +144,6 @@ func TestDetails(t *testing.T) {
 		{func(*advisory.Finding) {}, "libssl1.1 1.1.1d-0+deb10u6: CVE-2021-3711 (critical), fixed in 1.1.1d-0+deb10u7"},
 		{func(f *advisory.Finding) { f.KEV = &advisory.KEV{} }, "libssl1.1 1.1.1d-0+deb10u6: CVE-2021-3711 (critical, known exploited), fixed in 1.1.1d-0+deb10u7"},
 		{func(f *advisory.Finding) { f.FixedVersion = "" }, "libssl1.1 1.1.1d-0+deb10u6: CVE-2021-3711 (critical), no fix known"},
-		{
-			func(f *advisory.Finding) { f.Uncertain = "version 1..2 cannot be parsed" },
-			"libssl1.1 1.1.1d-0+deb10u6: CVE-2021-3711 (critical), fixed in 1.1.1d-0+deb10u7; not certain: version 1..2 cannot be parsed",
-		},
 		{func(f *advisory.Finding) { f.Package.Name = "a\x1b[2Jb\nc\u202ed" }, "a\ufffd[2Jb c\ufffdd 1.1.1d-0+deb10u6: CVE-2021-3711 (critical), fixed in 1.1.1d-0+deb10u7"},
 		{
 			func(f *advisory.Finding) { f.Package.Version = strings.Repeat("9", 1000) },
@@ -185,6 +181,7 @@ func TestExemptImages(t *testing.T) {
 		{"pause:3.9", ""},
 		{"nginx:1.19", ""},
 		{"602401143452.dkr.ecr.evil.io/x.amazonaws.com/eks/pause:3.5", ""},
+		{"602401143452.dkr.ecr.x.s3.eu-west-1.amazonaws.com/eks/pause:1", ""}, // a bucket that anybody can make
 		{"Not A Reference", ""},
 	}
 	for _, test := range tests {
@@ -232,6 +229,13 @@ func TestImagePatterns(t *testing.T) {
 		{"docker.io/**", "nginx", true},
 		{"**", "quay.io/a/b/c:1", true},
 		{"**/nginx", "quay.io/a/nginx:1", true},
+		{"*.example.com/a", "eu.example.com/a:1", true},
+		{"*.example.com/a", "x.eu.example.com/a:1", false},
+		{"**.example.com/a", "x.eu.example.com/a:1", true},
+		{"*/a", "localhost:5000/a:1", true},
+		{"*/a", "quay.io/a:1", false},
+		{"quay.io/*/x", "quay.io/a.b/x:1", true}, // dots mean nothing in a path
+		{"docker.io/library/nginx:1.*", "nginx:1.19.2", true},
 		{"localhost:5000/a:1", "localhost:5000/a:1", true},
 		{"localhost/a", "localhost/a", true},
 		{"ghcr.io/a.b", "ghcr.io/axb", false},

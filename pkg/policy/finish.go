@@ -77,10 +77,6 @@ func appendDetail(buf []byte, f *advisory.Finding) []byte {
 		buf = append(buf, ", fixed in "...)
 		buf = appendClean(buf, f.FixedVersion, maxField)
 	}
-	if f.Uncertain != "" {
-		buf = append(buf, "; not certain: "...)
-		buf = appendClean(buf, f.Uncertain, maxField)
-	}
 	return buf
 }
 

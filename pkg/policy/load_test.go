@@ -201,7 +201,7 @@ func TestLoadErrors(t *testing.T) {
 		{in("rules: [{kev: true}], exemptImages: [Nginx/X]"), `f.yaml:1:66: policies[0].exemptImages[0]: "Nginx/X" names no registry: write docker.io/Nginx/X, or **/Nginx/X for any registry`},
 		{in("rules: [{kev: true}], exemptImages: [ghcr.io]"), `f.yaml:1:66: policies[0].exemptImages[0]: "ghcr.io" names no repository: write ghcr.io/** for all images of that registry`},
 		{in("rules: [{kev: true}], exemptImages: ['ghcr.io/a@sha256:1']"), `f.yaml:1:66: policies[0].exemptImages[0]: "ghcr.io/a@sha256:1" has a malformed digest: write @sha256: and 64 hexadecimal digits`},
-		{in("rules: [{kev: true}], exemptImages: ['ghcr.io/a b']"), `f.yaml:1:66: policies[0].exemptImages[0]: "ghcr.io/a b" is no image pattern: write lower-case registry/repository, with * for any characters within a component and ** for any`},
+		{in("rules: [{kev: true}], exemptImages: ['ghcr.io/a b']"), `f.yaml:1:66: policies[0].exemptImages[0]: "ghcr.io/a b" is no image pattern: write lower-case registry/repository, with * for any characters within a component (in the registry, between dots) and ** for any`},
 		{in("rules: [{kev: true}], exemptions: [{ids: [CVE-1], owner: o}]"), "f.yaml:1:64: policies[0].exemptions[0].reason: is missing: say why the violation is accepted"},
 		{in("rules: [{kev: true}], exemptions: [{ids: [CVE-1], reason: r, owner: ' '}]"), "f.yaml:1:97: policies[0].exemptions[0].owner: is missing: say who answers for the exemption"},
 		{in("rules: [{kev: true}], exemptions: [{reason: r, owner: o, ecosystem: Go}]"), "f.yaml:1:64: policies[0].exemptions[0]: covers too much: give at least one of ids, package and image"},

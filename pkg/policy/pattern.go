@@ -7,30 +7,40 @@ import (
 	"strings"
 )
 
-// glob is a pattern over a whole text: * stands for any run of characters but slashes, ** for any run. It is matched in linear
+// glob is a pattern over a whole text: * stands for any run of characters but slashes, ** for any run. Before the first slash of a
+// repository, which is the registry, * does not stand for dots either: who may name one host of a domain need not own those below. It is matched in linear
 // time, as the texts come from the users of a cluster.
 type glob struct {
 	literal string         // the pattern, where it has no *
 	re      *regexp.Regexp // otherwise
 }
 
-// newGlob compiles a pattern; suffix is a regular expression that may follow it.
-func newGlob(pattern, suffix string) glob {
+// newRepositoryGlob compiles a pattern for registry and repository; suffix is a regular expression that may follow it.
+func newRepositoryGlob(pattern, suffix string) glob {
+	host, _, _ := strings.Cut(pattern, "/")
+	return newGlob(pattern, suffix, len(host))
+}
+
+// newGlob compiles a pattern whose first bytes, as many as host says, are a registry.
+func newGlob(pattern, suffix string, host int) glob {
 	if !strings.Contains(pattern, "*") && suffix == "" {
 		return glob{literal: pattern}
 	}
 	var b strings.Builder
 	b.WriteString("^")
-	for i, part := range strings.Split(pattern, "**") {
-		if i > 0 {
+	for at := 0; at < len(pattern); {
+		switch {
+		case strings.HasPrefix(pattern[at:], "**"):
 			b.WriteString(".*")
+			at++
+		case pattern[at] == '*' && at < host:
+			b.WriteString("[^/.]*")
+		case pattern[at] == '*':
+			b.WriteString("[^/]*")
+		default:
+			b.WriteString(regexp.QuoteMeta(pattern[at : at+1]))
 		}
-		for j, literal := range strings.Split(part, "*") {
-			if j > 0 {
-				b.WriteString("[^/]*")
-			}
-			b.WriteString(regexp.QuoteMeta(literal))
-		}
+		at++
 	}
 	b.WriteString(suffix + "$")
 	return glob{re: regexp.MustCompile(b.String())} // every literal is quoted: it always compiles
@@ -76,9 +86,9 @@ func parseImagePattern(text string) (imagePattern, error) {
 	case host == dockerHub && !strings.ContainsAny(path, "/*"):
 		repo = dockerHub + "/library/" + path
 	}
-	p := imagePattern{text: text, repo: newGlob(repo, ""), digest: digest}
+	p := imagePattern{text: text, repo: newRepositoryGlob(repo, ""), digest: digest}
 	if tag != "" && tag != "*" {
-		g := newGlob(tag, "")
+		g := newGlob(tag, "", 0)
 		p.tag = &g
 	}
 	return p, nil
@@ -105,7 +115,7 @@ func parseRegistryPattern(text string) (glob, error) {
 	if err != nil {
 		return glob{}, err
 	}
-	return newGlob(repo, "(/.*)?"), nil
+	return newRepositoryGlob(repo, "(/.*)?"), nil
 }
 
 // normalisePattern checks the registry and repository of a pattern and brings the registry into its usual form.
@@ -126,7 +136,7 @@ func normalisePattern(text string) (string, error) {
 		return "", fmt.Errorf("%q names no registry: write %s/%s, or **/%s for any registry", clean(text, maxField), dockerHub, clean(full, maxField), clean(text, maxField))
 	}
 	if !validHost(strings.ReplaceAll(host, "*", "x")) || hasPath && !validPath(strings.ReplaceAll(path, "*", "x")) {
-		return "", fmt.Errorf("%q is no image pattern: write lower-case registry/repository, with * for any characters within a component and ** for any", clean(text, maxField))
+		return "", fmt.Errorf("%q is no image pattern: write lower-case registry/repository, with * for any characters within a component (in the registry, between dots) and ** for any", clean(text, maxField))
 	}
 	if !hasPath {
 		return host, nil

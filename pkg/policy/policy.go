@@ -34,7 +34,7 @@ type compiled struct {
 	exemptions []compiledExemption
 	vex        vexIndex
 	needsScan  bool
-	lists      []string // of ListKEV and ListEPSS those that the rules ask about
+	lists      []string // of ListKEV, ListEPSS and ListRatings those that the rules ask about
 	revision   string
 }
 

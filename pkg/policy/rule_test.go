@@ -88,6 +88,7 @@ func TestRules(t *testing.T) {
 		{"registry not allowed", "allowedRegistries: [ghcr.io, docker.io/bitnami]", same, policy.VerdictDeny},
 		{"registry prefix ends at a slash", "allowedRegistries: [docker.io/lib]", same, policy.VerdictDeny},
 		{"registry wildcard", "allowedRegistries: ['*.example.com']", named("eu.example.com/app:1"), policy.VerdictAllow},
+		{"registry wildcard is one label", "allowedRegistries: ['*.example.com']", named("bucket.eu.example.com/app:1"), policy.VerdictDeny},
 		{"registry wildcard stays before the slash", "allowedRegistries: ['*.example.com']", named("evil.io/x.example.com/app:1"), policy.VerdictDeny},
 		{"registry is no suffix match", "allowedRegistries: [example.com]", named("example.com.evil.io/app:1"), policy.VerdictDeny},
 		{"registry with port", "allowedRegistries: ['localhost:5000']", named("localhost:5000/app"), policy.VerdictAllow},

@@ -17,10 +17,11 @@ const (
 	OutcomeNoFeed      Outcome = "noFeed"      // no vulnerability data at all: onNoFeed
 )
 
-// The lists beside advisories that rules ask about, in the names of a feed's sources.
+// The data beside advisories' versions that rules ask about, the lists in the names of a feed's sources.
 const (
-	ListKEV  = "kev"
-	ListEPSS = "epss"
+	ListKEV     = "kev"
+	ListEPSS    = "epss"
+	ListRatings = "ratings" // severity and CVSS: a feed without NVD and CVE records may have hardly any
 )
 
 // Subject is one image as a policy judges it.
@@ -35,5 +36,5 @@ type Subject struct {
 	Uncovered []advisory.Uncovered // judged by onNoFeed, as the feed lacks them
 	Unread    []string             // where the image must have packages that could not be listed, and why; judged by onUnscannable
 	FeedDate  time.Time            // date of the feed that the findings come from
-	FeedLacks []string             // of the lists that rules ask about, those that the feed was built without: ListKEV, ListEPSS; judged by onNoFeed
+	FeedLacks []string             // of the lists that rules ask about, those that the feed was built without: ListKEV, ListEPSS, ListRatings; judged by onNoFeed
 }

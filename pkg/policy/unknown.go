@@ -55,6 +55,7 @@ func (ev *evaluation) unknowns() {
 		ev.uncovered(s.Uncovered[i].Ecosystem, s.Uncovered[i].Packages)
 	}
 	ev.failedExpressions()
+	ev.uncertain()
 }
 
 func orText(text, def string) string {
@@ -83,10 +84,13 @@ func (ev *evaluation) staleFeed() {
 
 // lackingLists says which lists the rules ask about and the feed has not: without them nothing would ever match.
 func (ev *evaluation) lackingLists() {
-	names := map[string]string{ListKEV: "known exploited vulnerabilities", ListEPSS: "exploit prediction scores"}
+	names := map[string]string{
+		ListKEV: "the list of known exploited vulnerabilities", ListEPSS: "the list of exploit prediction scores", ListRatings: "ratings of severity",
+	}
+	options := map[string]string{ListKEV: "--kev …", ListEPSS: "--epss …", ListRatings: "--nvd … --cve …"}
 	for _, list := range ev.policy.compiled.lists {
 		if slices.Contains(ev.subject.FeedLacks, list) {
-			ev.unknown(switchNoFeed, "the feed was built without the list of "+names[list]+", which the policy asks about", "build it with `runecast feed build --"+list+" …`")
+			ev.unknown(switchNoFeed, "the feed was built without "+names[list]+", which the policy asks about", "build it with `runecast feed build "+options[list]+"`")
 		}
 	}
 }
