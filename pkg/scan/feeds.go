@@ -52,6 +52,9 @@ func (f feeds) match(ctx context.Context, c *Contents) (matches advisory.Matches
 		if err != nil && ctx.Err() == nil {
 			return errors.Join(errFeedDamaged, fmt.Errorf("match against feed %s: %w", feed.Revision, err))
 		}
+		if !matches.Date.IsZero() {
+			feed.Date = matches.Date // as old as the oldest part of the feed that judged the image
+		}
 		return err
 	})
 	return matches, feed, err
@@ -63,10 +66,17 @@ var errFeedDamaged = errors.New("the feed cannot be used")
 func feedOf(ix *advisory.Index) Feed {
 	info := ix.Info()
 	feed := Feed{Revision: info.Revision, Date: info.Date}
+	has := func(source string) bool {
+		return slices.ContainsFunc(info.Sources, func(s advisory.Source) bool { return s.Name == source })
+	}
 	for _, list := range []string{"epss", "kev"} {
-		if !slices.ContainsFunc(info.Sources, func(s advisory.Source) bool { return s.Name == list }) {
+		if !has(list) {
 			feed.Lacks = append(feed.Lacks, list)
 		}
+	}
+	// Advisories of languages mostly carry ratings of their own, those of distributions hardly ever do.
+	if !has("nvd") && !has("cve") && 2*info.Rated < info.Advisories {
+		feed.Lacks = append(feed.Lacks, "ratings")
 	}
 	return feed
 }

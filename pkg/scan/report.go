@@ -17,8 +17,8 @@ type Request struct {
 // Feed is the part of a feed's description that a report carries.
 type Feed struct {
 	Revision string    `json:"revision"`
-	Date     time.Time `json:"date"`
-	Lacks    []string  `json:"lacks,omitempty"` // of the sources kev and epss those that the feed was built without
+	Date     time.Time `json:"date"`            // of the oldest part of the feed that judged the image
+	Lacks    []string  `json:"lacks,omitempty"` // of the sources kev and epss those that the feed was built without; ratings where most advisories have none
 }
 
 // Report is what is known of one image at one feed revision. Reports are shared between reviews: never change one.
