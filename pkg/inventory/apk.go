@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	cpb "github.com/google/osv-scalibr/binary/proto/config_go_proto"
 	"github.com/google/osv-scalibr/extractor/filesystem/os/apk"
@@ -28,36 +27,37 @@ func newAPK() (apkExtractor, error) {
 }
 
 func (a apkExtractor) extract(ctx context.Context, c candidate) (contents, error) {
-	db := apkRecords{lines: newLineReader(c.r, c.size)}
+	db := apkRecords{lines: newLineReader(c.r, c.size), out: pieces{run: a.packages}}
 	if err := db.read(ctx); err != nil {
 		return contents{}, err
 	}
-	pkgs, err := a.run(ctx, apkInstalled, db.out.String())
+	return contents{Packages: db.out.found, Owned: newPathSet(db.owned)}, nil
+}
+
+// packages reads a piece of a checked database.
+func (a apkExtractor) packages(ctx context.Context, text string) ([]found, error) {
+	pkgs, err := a.run(ctx, apkInstalled, text)
 	if err != nil {
-		return contents{}, err
+		return nil, err
 	}
-	if len(pkgs) != db.packages {
-		return contents{}, fmt.Errorf("%d of %d installed packages can be read", len(pkgs), db.packages)
-	}
-	out := contents{Packages: make([]found, 0, len(pkgs)), Owned: newPathSet(db.owned)}
+	out := make([]found, 0, len(pkgs))
 	for _, p := range pkgs {
 		meta, ok := p.Metadata.(*apkmeta.Metadata)
 		if !ok {
-			return contents{}, fmt.Errorf("package %s comes without its metadata", p.Name)
+			return nil, fmt.Errorf("package %s comes without its metadata", p.Name)
 		}
 		f := found{Name: p.Name, Version: p.Version, Source: meta.OriginName, Arch: meta.Architecture}
 		sourceOf(&f)
-		out.Packages = append(out.Packages, f)
+		out = append(out, f)
 	}
 	return out, nil
 }
 
-// apkRecords checks a database, and collects a reduced one and the files that its packages own.
+// apkRecords checks a database, hands on a reduced one and collects the files that its packages own.
 type apkRecords struct {
-	lines    *lineReader
-	out      strings.Builder
-	packages int
-	owned    []uint64
+	lines *lineReader
+	out   pieces
+	owned []uint64
 
 	fields        int
 	name, version bool
@@ -75,8 +75,8 @@ func (r *apkRecords) read(ctx context.Context) error {
 		}
 		if len(line) > 0 {
 			err = r.add(line)
-		} else if err = r.end(); err == nil {
-			err = context.Cause(ctx)
+		} else {
+			err = r.end(ctx)
 		}
 		if err != nil {
 			return err
@@ -85,7 +85,10 @@ func (r *apkRecords) read(ctx context.Context) error {
 	if !r.lines.ended {
 		return fmt.Errorf("it is cut short in line %d", r.lines.number)
 	}
-	return r.end()
+	if err := r.end(ctx); err != nil {
+		return err
+	}
+	return r.out.flush(ctx)
 }
 
 // add takes one line of a record.
@@ -108,23 +111,25 @@ func (r *apkRecords) add(line []byte) error {
 		}
 		r.name = r.name || line[0] == 'P' && len(value) > 0
 		r.version = r.version || line[0] == 'V' && len(value) > 0
-		r.out.Write(line)
-		r.out.WriteByte('\n')
+		r.out.text.Write(line)
+		r.out.text.WriteByte('\n')
 	}
-	if r.out.Len()+8*len(r.owned) > maxResult {
+	if r.out.text.Len()+8*len(r.owned) > maxResult {
 		return tooLargeResult()
 	}
 	return nil
 }
 
 // end closes a record.
-func (r *apkRecords) end() error {
+func (r *apkRecords) end(ctx context.Context) error {
 	if r.fields > 0 {
 		if !r.name || !r.version {
 			return fmt.Errorf("the record before line %d has no name or no version", r.lines.number+1)
 		}
-		r.packages++
-		r.out.WriteByte('\n')
+		r.out.text.WriteByte('\n')
+		if err := r.out.end(ctx); err != nil {
+			return err
+		}
 	}
 	r.fields, r.name, r.version, r.dir = 0, false, false, ""
 	return nil

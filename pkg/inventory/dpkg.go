@@ -29,27 +29,32 @@ func newDpkg() (dpkgExtractor, error) {
 }
 
 func (d dpkgExtractor) extract(ctx context.Context, c candidate) (contents, error) {
+	out := &pieces{run: d.packages}
 	whole := classify(c.path) == kindDpkg
-	text, want, err := dpkgParagraphs(ctx, newLineReader(c.r, c.size), whole)
-	if err != nil {
+	if err := dpkgParagraphs(ctx, newLineReader(c.r, c.size), whole, out); err != nil {
 		return contents{}, err
 	}
+	return contents{Packages: out.found}, nil
+}
+
+// packages reads a piece of a checked database.
+func (d dpkgExtractor) packages(ctx context.Context, text string) ([]found, error) {
 	pkgs, err := d.run(ctx, dpkgStatus, text)
 	if err != nil {
-		return contents{}, err
+		return nil, err
 	}
-	if len(pkgs) != want {
-		return contents{}, fmt.Errorf("%d of %d installed packages can be read", len(pkgs), want)
-	}
-	out := contents{Packages: make([]found, 0, len(pkgs))}
+	out := make([]found, 0, len(pkgs))
 	for _, p := range pkgs {
 		meta, ok := p.Metadata.(*dpkgmeta.Metadata)
 		if !ok {
-			return contents{}, fmt.Errorf("package %s comes without its metadata", p.Name)
+			return nil, fmt.Errorf("package %s comes without its metadata", p.Name)
 		}
-		f := found{Name: p.Name, Version: p.Version, Source: meta.SourceName, SourceVersion: meta.SourceVersion, Arch: meta.Architecture}
+		f := found{
+			Name: p.Name, Version: p.Version, Source: meta.SourceName, SourceVersion: meta.SourceVersion, Arch: meta.Architecture,
+			Vendor: meta.Maintainer != distributor,
+		}
 		sourceOf(&f)
-		out.Packages = append(out.Packages, f)
+		out = append(out, f)
 	}
 	return out, nil
 }
@@ -93,12 +98,12 @@ type paragraph struct {
 	status  string
 	source  string
 	arch    string
+	own     bool // it is the distribution's, see isDistributors
 }
 
-// dpkgParagraphs checks a database and gives a reduced one, with the number of packages in it. whole means the database
-// proper, where each package must have a status and the last line must be complete.
-func dpkgParagraphs(ctx context.Context, lines *lineReader, whole bool) (text string, packages int, err error) {
-	var out strings.Builder
+// dpkgParagraphs checks a database and hands on a reduced one. whole means the database proper, where each package must have a
+// status and the last line must be complete.
+func dpkgParagraphs(ctx context.Context, lines *lineReader, whole bool, out *pieces) error {
 	var p paragraph
 	flush := func() error {
 		installed, err := p.installed(whole)
@@ -106,14 +111,11 @@ func dpkgParagraphs(ctx context.Context, lines *lineReader, whole bool) (text st
 			return fmt.Errorf("paragraph before line %d: %w", lines.number+1, err)
 		}
 		if installed {
-			packages++
-			p.write(&out)
+			p.write(&out.text)
+			err = out.end(ctx)
 		}
 		p = paragraph{}
-		if out.Len() > maxResult {
-			return tooLargeResult()
-		}
-		return context.Cause(ctx)
+		return err
 	}
 	for {
 		line, err := lines.next()
@@ -126,16 +128,16 @@ func dpkgParagraphs(ctx context.Context, lines *lineReader, whole bool) (text st
 			err = p.add(line, lines)
 		}
 		if err != nil {
-			return "", 0, err
+			return err
 		}
 	}
 	if whole && !lines.ended {
-		return "", 0, fmt.Errorf("it is cut short in line %d", lines.number)
+		return fmt.Errorf("it is cut short in line %d", lines.number)
 	}
 	if err := flush(); err != nil {
-		return "", 0, err
+		return err
 	}
-	return out.String(), packages, nil
+	return out.flush(ctx)
 }
 
 // add takes one line of a paragraph.
@@ -151,6 +153,7 @@ func (p *paragraph) add(line []byte, at *lineReader) error {
 		return fmt.Errorf("line %d is no field: %.40q", at.number, line)
 	}
 	p.fields++
+	p.own = p.own || isDistributors(key, value)
 	to := p.field(key)
 	if to == nil {
 		return nil
@@ -219,6 +222,9 @@ func (p *paragraph) write(out *strings.Builder) {
 	fmt.Fprintf(out, "Package: %s\nStatus: install ok installed\nVersion: %s\nArchitecture: %s\n", p.name, p.version, p.arch)
 	if p.source != "" {
 		fmt.Fprintf(out, "Source: %s\n", p.source)
+	}
+	if p.own {
+		fmt.Fprintf(out, "Maintainer: %s\n", distributor)
 	}
 	out.WriteByte('\n')
 }

@@ -123,13 +123,21 @@ func told(inv *inventory.Inventory) string {
 	return strings.Join(append(out, inv.Warnings...), "|")
 }
 
+const dpkgDjango = `Package: python3-django
+Status: install ok installed
+Maintainer: Debian Python Team <team+python@tracker.debian.org>
+Architecture: all
+Version: 3:3.2.1-1
+
+`
+
 // TestOwned drops the language packages that a distribution's package brought, and only them.
 func TestOwned(t *testing.T) {
 	t.Parallel()
 	program := "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + inline("go1.22.3", "")
 	modular := "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + inline("go1.22.3", framed("path\texample.com/app", "mod\texample.com/app\t(devel)\t", "dep\texample.com/dep\tv1.2.3\th1:x="))
 	debian := func(list string, more ...item) []item {
-		return append(append(debianBase(dpkgBash), text("var/lib/dpkg/info/python3-django.list", list)), more...)
+		return append(append(debianBase(dpkgBash+dpkgDjango), text("var/lib/dpkg/info/python3-django.list", list)), more...)
 	}
 	const django = "usr/lib/python3/dist-packages/Django-3.2.1.dist-info/METADATA"
 	for name, tt := range map[string]struct {
@@ -137,17 +145,25 @@ func TestOwned(t *testing.T) {
 		owned  int
 		want   string
 	}{
-		"owned":                         {[][]item{debian("/.\n/usr\n/usr/lib\n/"+django+"\n", text(django, wheelMetadata))}, 1, ""},
-		"not owned":                     {[][]item{debian("/.\n/usr/lib/x\n", text(django, wheelMetadata))}, 0, "Django 3.2.1"},
-		"file brought by another layer": {[][]item{debian("/" + django + "\n"), {text(django, wheelMetadata)}}, 1, ""},
-		"package removed":               {[][]item{debian("/"+django+"\n", text(django, wheelMetadata)), {whiteoutOf("var/lib/dpkg/info", "python3-django.list")}}, 0, "Django 3.2.1"},
-		"list replaced":                 {[][]item{debian("/"+django+"\n", text(django, wheelMetadata)), {text("var/lib/dpkg/info/python3-django.list", "/usr/lib/x.py\n")}}, 0, "Django 3.2.1"},
-		"program, before usr-merge":     {[][]item{debian("/bin/app\n", text("usr/bin/app", program))}, 1, ""},
-		"program, after usr-merge":      {[][]item{debian("/usr/sbin/app\n", text("sbin/app", program))}, 1, ""},
-		"program in another directory":  {[][]item{debian("/bin/app\n", text("usr/local/bin/app", program))}, 0, "stdlib 1.22.3"},
-		"program with modules":          {[][]item{debian("/usr/bin/app\n", text("usr/bin/app", modular))}, 0, "example.com/dep 1.2.3, stdlib 1.22.3"},
-		"vendor's place":                {[][]item{debian("/opt/agent/lib/x.dist-info/METADATA\n", text("opt/agent/lib/x.dist-info/METADATA", wheelMetadata))}, 0, "Django 3.2.1"},
-		"a list of another place":       {[][]item{debian("", text("srv/dpkg/info/x.list", "/"+django+"\n"), text(django, wheelMetadata))}, 0, "Django 3.2.1"},
+		"owned":                        {[][]item{debian("/.\n/usr\n/usr/lib\n/"+django+"\n", text(django, wheelMetadata))}, 1, ""},
+		"not owned":                    {[][]item{debian("/.\n/usr/lib/x\n", text(django, wheelMetadata))}, 0, "Django 3.2.1"},
+		"file of a later layer":        {[][]item{debian("/" + django + "\n"), {text(django, wheelMetadata)}}, 0, "Django 3.2.1"},
+		"file of an earlier layer":     {[][]item{{text(django, wheelMetadata)}, debian("/" + django + "\n")}, 1, ""},
+		"list named by architecture":   {[][]item{{text(django, wheelMetadata)}, append(debianBase(dpkgDjango), text("var/lib/dpkg/info/python3-django:amd64.list", "/"+django+"\n"))}, 1, ""},
+		"a vendor's package":           {[][]item{{text(django, wheelMetadata)}, append(debianBase(strings.Replace(dpkgDjango, "tracker.debian.org", "vendor.example", 1)), text("var/lib/dpkg/info/python3-django.list", "/"+django+"\n"))}, 0, "Django 3.2.1"},
+		"a package that is not listed": {[][]item{{text(django, wheelMetadata)}, append(debianBase(dpkgBash), text("var/lib/dpkg/info/python3-django.list", "/"+django+"\n"))}, 0, "Django 3.2.1"},
+		"a package of a derivative":    {[][]item{{text(django, wheelMetadata)}, append(debianBase(installed("python3-django", "1")), text("usr/lib/os-release", "ID=kali\n"), text("var/lib/dpkg/info/python3-django.list", "/"+django+"\n"))}, 1, ""},
+		"apk, file of a later layer": {[][]item{{
+			text("etc/os-release", alpine319), text("lib/apk/db/installed", "P:app\nV:1\nF:usr/bin\nR:app\n\n"),
+		}, {text("usr/bin/app", program)}}, 0, "stdlib 1.22.3"},
+		"package removed":              {[][]item{debian("/"+django+"\n", text(django, wheelMetadata)), {whiteoutOf("var/lib/dpkg/info", "python3-django.list")}}, 0, "Django 3.2.1"},
+		"list replaced":                {[][]item{debian("/"+django+"\n", text(django, wheelMetadata)), {text("var/lib/dpkg/info/python3-django.list", "/usr/lib/x.py\n")}}, 0, "Django 3.2.1"},
+		"program, before usr-merge":    {[][]item{debian("/bin/app\n", text("usr/bin/app", program))}, 1, ""},
+		"program, after usr-merge":     {[][]item{debian("/usr/sbin/app\n", text("sbin/app", program))}, 1, ""},
+		"program in another directory": {[][]item{debian("/bin/app\n", text("usr/local/bin/app", program))}, 0, "stdlib 1.22.3"},
+		"program with modules":         {[][]item{debian("/usr/bin/app\n", text("usr/bin/app", modular))}, 0, "example.com/dep 1.2.3, stdlib 1.22.3"},
+		"vendor's place":               {[][]item{debian("/opt/agent/lib/x.dist-info/METADATA\n", text("opt/agent/lib/x.dist-info/METADATA", wheelMetadata))}, 0, "Django 3.2.1"},
+		"a list of another place":      {[][]item{debian("", text("srv/dpkg/info/x.list", "/"+django+"\n"), text(django, wheelMetadata))}, 0, "Django 3.2.1"},
 		"apk": {[][]item{{
 			text("etc/os-release", alpine319), text("usr/bin/app", program), text("bin/busybox2", program),
 			text("lib/apk/db/installed", "P:app\nV:1\nF:usr/bin\nR:app\nM:0:0:755\nF:usr\nF:\nR:x\n\n"),

@@ -3,6 +3,7 @@ package inventory
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // layerFormat is the version of a stored Layer. It goes up with every change of what ScanLayer finds or how it is written, so
@@ -47,6 +48,7 @@ type found struct {
 	Source        string `json:"s,omitempty"`
 	SourceVersion string `json:"sv,omitempty"`
 	Arch          string `json:"a,omitempty"`
+	Vendor        bool   `json:"x,omitempty"` // for dpkg: nothing says that it is Debian's or Ubuntu's own
 }
 
 // storedLayer is the JSON form of a Layer.
@@ -58,6 +60,19 @@ type storedLayer struct {
 	Dirs     []byte            `json:"dirs,omitempty"`
 	Opaque   []byte            `json:"opaque,omitempty"`
 	Warnings []string          `json:"warnings,omitempty"`
+}
+
+// Memory gives about how many bytes the layer takes in memory, with what Merge adds to that.
+func (l *Layer) Memory() int64 {
+	n := 8 * (len(l.replaced) + len(l.dirs) + len(l.opaque))
+	for i := range l.files {
+		f := &l.files[i]
+		n += 128 + len(f.Path) + 8*strings.Count(f.Path, "/") + f.size()
+	}
+	for p, target := range l.links {
+		n += 192 + len(p) + len(target) + 8*strings.Count(p, "/")
+	}
+	return int64(n)
 }
 
 // MarshalJSON writes the layer in a form that UnmarshalJSON of the same version of this package reads.

@@ -63,6 +63,46 @@ func TestPointerClaims(t *testing.T) { //nolint:paralleltest // it measures
 	}
 }
 
+// TestDatabaseLimits counts a package once, however often it is listed, and refuses more packages than any image has.
+func TestDatabaseLimits(t *testing.T) {
+	t.Parallel()
+	const status, apk = "var/lib/dpkg/status", "lib/apk/db/installed"
+	numbered := func(n int, format string) string {
+		var out strings.Builder
+		for i := range n {
+			fmt.Fprintf(&out, format, i)
+		}
+		return out.String()
+	}
+	const deb, alpine = "Package: a%d\nStatus: a b c\nVersion: 1\n\n", "P:a%d\nV:1\n\n"
+	for name, tt := range map[string]struct {
+		path, text string
+		packages   int
+		want       string
+	}{
+		"dpkg, the same":   {status, strings.Repeat(installed("a", "1"), 1000) + installed("b", "1"), 2, ""},
+		"dpkg, pieces":     {status, numbered(1000, deb), 1000, ""},
+		"dpkg, too many":   {status, numbered(100_001, deb), 0, "var/lib/dpkg/status is too-large: it has more than 100000 packages"},
+		"apk, the same":    {apk, strings.Repeat("P:a\nV:1\n\n", 1000), 1, ""},
+		"apk, too many":    {apk, numbered(100_001, alpine), 0, "lib/apk/db/installed is too-large: it has more than 100000 packages"},
+		"apk, in a chroot": {"srv/jail/lib/apk/db/installed", numbered(100_001, alpine), 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := scanItems(t, text(tt.path, tt.text))
+			inv, err := merge(t, l)
+			if tt.want != "" {
+				wantError(t, err, inventory.KindTooLarge, tt.want)
+			} else if err != nil || len(inv.Packages) != tt.packages {
+				t.Errorf("%d packages, %v", len(inv.Packages), err)
+			}
+			if got := l.Memory(); tt.packages < 10 && got > 1000 {
+				t.Errorf("the layer takes %d bytes", got)
+			}
+		})
+	}
+}
+
 // TestHardLinksToManyFiles has several links to each of several files, some of which come twice.
 func TestHardLinksToManyFiles(t *testing.T) {
 	t.Parallel()

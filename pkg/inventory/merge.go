@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 )
@@ -33,7 +34,7 @@ func Merge(ctx context.Context, layers []*Layer, digests []string) (Inventory, e
 		}
 		inv.Warnings = append(inv.Warnings, l.warnings...)
 	}
-	m := merger{overlay: o, digests: digests, inv: &inv, targets: o.targets, fixed: map[string]string{}}
+	m := merger{overlay: o, digests: digests, inv: &inv, targets: o.targets, fixed: map[string]string{}, owners: owners{}}
 	if err := m.resolveFixed(); err != nil {
 		return Inventory{}, err
 	}
@@ -52,7 +53,7 @@ type merger struct {
 	inv     *Inventory
 	targets map[string]string // of links
 	fixed   map[string]string // fixed path to the path that links lead to
-	owned   pathSet
+	owners  owners
 }
 
 // resolveFixed follows the links at the fixed paths.
@@ -86,7 +87,7 @@ func (m *merger) distribution() {
 // packages takes the packages of every file that counts.
 func (m *merger) packages(ctx context.Context) error {
 	paths := slices.Sorted(maps.Keys(m.overlay.files))
-	if err := m.databases(paths); err != nil {
+	if err := m.databases(ctx, paths); err != nil {
 		return err
 	}
 	for _, p := range paths {
@@ -95,7 +96,7 @@ func (m *merger) packages(ctx context.Context) error {
 		}
 		f := m.overlay.files[p]
 		switch kind := f.file.Kind; {
-		case kind.isLanguage() && isOwned(m.owned, p) && !hasModules(f.file):
+		case kind.isLanguage() && m.owners.own(p, f.layer) && !hasModules(f.file):
 			m.inv.Owned += len(f.file.Packages)
 			continue
 		case kind.isLanguage():
@@ -114,13 +115,19 @@ func (m *merger) packages(ctx context.Context) error {
 }
 
 // databases takes the distribution's packages and notes which files they own.
-func (m *merger) databases(paths []string) error {
-	var owned []uint64
+func (m *merger) databases(ctx context.Context, paths []string) error {
+	var lists []string
 	for _, p := range paths {
+		if err := gone(ctx); err != nil {
+			return err
+		}
 		f := m.overlay.files[p]
-		if f.file.Kind == kindDpkgList && parentOf(p) == m.fixed[dpkgInfo] ||
-			f.file.Kind == kindDpkgSums && parentOf(p) == m.fixed[dpkgStatusD] {
-			owned = append(owned, f.file.Owned...)
+		if f.file.Kind == kindDpkgList && parentOf(p) == m.fixed[dpkgInfo] {
+			lists = append(lists, p)
+			continue
+		}
+		if f.file.Kind == kindDpkgSums && parentOf(p) == m.fixed[dpkgStatusD] {
+			m.owners.add(f.layer, f.file.Owned)
 			continue
 		}
 		if !m.isActive(p, f.file.Kind) {
@@ -129,13 +136,31 @@ func (m *merger) databases(paths []string) error {
 		if f.file.Fault != "" {
 			return &Error{Kind: f.file.Fatal, Path: p, Err: errors.New(f.file.Fault)}
 		}
-		owned = append(owned, f.file.Owned...)
+		m.owners.add(f.layer, f.file.Owned)
 		m.inv.Databases = append(m.inv.Databases, p)
 		m.take(p, f, m.ecosystem(f.file.Kind))
 	}
-	m.owned = newPathSet(owned)
+	m.ownLists(lists)
+	m.owners.sort()
 	m.danglingDatabases()
 	return nil
+}
+
+// ownLists notes the files of dpkg's packages. In Debian and Ubuntu themselves only their own packages count.
+func (m *merger) ownLists(lists []string) {
+	own := map[string]bool{}
+	if db, ok := m.at(dpkgStatus, kindDpkg); ok {
+		for i := range db.file.Packages {
+			p := &db.file.Packages[i]
+			own[p.Name] = own[p.Name] || !p.Vendor
+		}
+	}
+	for _, p := range lists {
+		name, _, _ := strings.Cut(strings.TrimSuffix(path.Base(p), ".list"), ":") // libc6:amd64.list
+		if f := m.overlay.files[p]; own[name] || m.inv.OS.ID != "debian" && m.inv.OS.ID != "ubuntu" {
+			m.owners.add(f.layer, f.file.Owned)
+		}
+	}
 }
 
 // isActive tells whether a database is one that the package manager of the image reads.

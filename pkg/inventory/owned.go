@@ -63,6 +63,25 @@ func eachLine(ctx context.Context, lines *lineReader, do func([]byte), hashes *[
 	}
 }
 
+// distributor stands for Debian or Ubuntu in what is handed on of a dpkg database.
+const distributor = "distribution"
+
+// isDistributors tells from a field of a package in dpkg's database that it was made by Debian or Ubuntu, whose advisories
+// cover what is in it. Vendors' packages (NodeSource's nodejs, docker-ce) are in the same database and in nobody's advisories.
+func isDistributors(field, value []byte) bool {
+	for _, name := range []string{"Maintainer", "Original-Maintainer", "Origin", "Source"} {
+		if !bytes.EqualFold(field, []byte(name)) {
+			continue
+		}
+		for _, domain := range []string{"debian.org", "ubuntu.com", "canonical.com"} {
+			if bytes.Contains(value, []byte(domain)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // mayOwn tells whether it can matter that a distribution package owns a path.
 func mayOwn(p string) bool {
 	if classify(p).isLanguage() {
@@ -88,6 +107,29 @@ func hasModules(f *file) bool {
 // 3.13 and 4.9): a package that owns files there comes from somebody else, and its contents are in no distribution's advisories.
 func isForeignPlace(p string) bool {
 	return strings.HasPrefix(p, "opt/") || strings.HasPrefix(p, "usr/local/") || strings.HasPrefix(p, "srv/")
+}
+
+// owners are the paths that the distribution's packages own, by the layer that brought the list of them.
+type owners map[int]pathSet
+
+func (o owners) add(layer int, paths pathSet) { o[layer] = append(o[layer], paths...) }
+
+// sort makes sets of what was added.
+func (o owners) sort() {
+	for layer, paths := range o {
+		o[layer] = newPathSet(paths)
+	}
+}
+
+// own tells whether a file of a layer belongs to a package. A list tells nothing of files that came in a later layer: npm, for
+// one, replaces itself where a distribution's package put it.
+func (o owners) own(p string, layer int) bool {
+	for brought, paths := range o {
+		if brought >= layer && isOwned(paths, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // isOwned tells whether any set has a path, as it is or as it was before /bin, /sbin and /lib* became links into /usr:

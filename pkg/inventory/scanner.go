@@ -109,7 +109,7 @@ func (s *scanner) read(ctx context.Context, kind fileKind, as string, e *entry) 
 	}
 	text := strings.ToValidUTF8(err.Error(), "\uFFFD")
 	if kind.isDatabase() {
-		return &contents{Kind: kind, Fault: text, Fatal: KindCorrupt}, nil
+		return &contents{Kind: kind, Fault: text, Fatal: faultOf(err)}, nil
 	}
 	text = "it is not read: " + text
 	if kind.isLanguage() {
@@ -129,7 +129,7 @@ func (s *scanner) keep(p string, hash uint64, c *contents) error {
 	for _, h := range tree[:len(tree)-1] {
 		s.above[h] = struct{}{}
 	}
-	s.kept += len(p) + c.size()
+	s.kept += len(p) + 8*len(tree) + c.size()
 	if s.kept > maxResult {
 		return tooLargeResult()
 	}
@@ -209,10 +209,14 @@ func (c *contents) isEmpty() bool {
 func (c *contents) size() int {
 	n := 96 + 8*len(c.Owned) + len(c.Warning) + len(c.Unread) + len(c.Fault) // of which 96 for the contents as such
 	for i := range c.Packages {
-		p := &c.Packages[i]
-		n += 88 + len(p.Name) + len(p.Version) + len(p.Source) + len(p.SourceVersion) + len(p.Arch)
+		n += c.Packages[i].size()
 	}
 	return n
+}
+
+// size gives about how many bytes a package takes in memory.
+func (f *found) size() int {
+	return 88 + len(f.Name) + len(f.Version) + len(f.Source) + len(f.SourceVersion) + len(f.Arch)
 }
 
 // isUTF8 tells whether all texts can be stored.
