@@ -85,7 +85,7 @@ func addCommonFlags(flags *pflag.FlagSet) {
 }
 
 func addStoreFlags(flags *pflag.FlagSet) {
-	flags.String("database", "", "SQLite `file or postgres:// URL` (default runecast.db in the data directory); one with a password belongs in RUNECAST_DATABASE, not on the command line")
+	flags.String("database", "", "SQLite `file or postgres:// URL` (default runecast.db in the data directory); put one with a password into RUNECAST_DATABASE")
 }
 
 func addFeedFlags(flags *pflag.FlagSet) {
