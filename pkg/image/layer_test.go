@@ -221,3 +221,19 @@ func TestLayerCountsItsBytes(t *testing.T) {
 		t.Errorf("counted wrongly")
 	}
 }
+
+func TestTooManyLayers(t *testing.T) {
+	t.Parallel()
+	reg := newRegistry(t)
+	layers := make([]v1.Layer, 513)
+	for i := range layers {
+		layers[i] = imagetest.Layer(imagetest.Text("a", "b"))
+	}
+	ref := reg.MustPush(t.Context(), "app:1", imagetest.Image(layers[:512]...))
+	if img := resolve(t, newPuller(t), ref); len(img.Layers) != 512 {
+		t.Errorf("%d layers", len(img.Layers))
+	}
+	ref = reg.MustPush(t.Context(), "app:2", imagetest.Image(layers...))
+	_, err := newPuller(t).Resolve(t.Context(), ref, "")
+	wantFault(t, err, image.KindTooLarge, "image "+ref+": it has 513 layers, more than 512, the limit")
+}

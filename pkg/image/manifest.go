@@ -20,6 +20,7 @@ import (
 const (
 	maxManifestBytes = 4 << 20
 	maxConfigBytes   = 8 << 20
+	maxLayers        = 512 // of one image; overlayfs takes 500, builders stop at 127
 )
 
 // manifest is what a registry keeps under a tag or a digest.
@@ -84,6 +85,9 @@ func (t target) parseImage(m *manifest, maxLayer, maxImage int64) (layers []Laye
 	}
 	if !slices.Contains([]types.MediaType{types.OCIConfigJSON, types.DockerConfigJSON}, doc.Config.MediaType) {
 		return nil, v1.Hash{}, t.fault(KindNotAnImage, "it is an artifact of type %s, not a container image", redact(string(doc.Config.MediaType)))
+	}
+	if n := len(doc.Layers); n > maxLayers {
+		return nil, v1.Hash{}, t.tooLarge("", "it has %d layers, more than %d, the limit", n, maxLayers)
 	}
 	var total int64
 	for i := range doc.Layers {

@@ -28,6 +28,7 @@ type contentsReader struct {
 	queued    atomic.Int64
 	maxQueued int64
 	timeout   time.Duration
+	maxKept   int64 // bytes of memory that an image's layers may take
 	now       func() time.Time
 	log       logrus.FieldLogger
 }
@@ -125,6 +126,7 @@ func (c *contentsReader) readLayers(ctx context.Context, img *image.Image, statu
 	}
 	defer tell(true)
 	read := make([]*inventory.Layer, len(order))
+	var kept atomic.Int64
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(c.parallel)
 	for i, l := range order {
@@ -135,6 +137,9 @@ func (c *contentsReader) readLayers(ctx context.Context, img *image.Image, statu
 						tell(false)
 					}
 				})
+				if err == nil && kept.Add(read[i].Memory()) > c.maxKept {
+					err = &inventory.Error{Kind: inventory.KindTooLarge, Err: fmt.Errorf("with it, what is to be kept of the image exceeds %d bytes", c.maxKept)}
+				}
 				return err
 			})
 		})

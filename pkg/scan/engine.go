@@ -38,7 +38,7 @@ func NewEngine(opts Options) (*Engine, error) { //nolint:gocritic // hugeParam: 
 		contents: &contentsReader{
 			layers: layers, store: opts.Inventories, keeper: kept, metrics: opts.Metrics, parallel: opts.LayersPerScan, progress: opts.Progress,
 			slots: make(chan struct{}, opts.MaxScans), maxQueued: int64(opts.MaxQueued), timeout: opts.Timeout, now: opts.Now,
-			log: opts.Log,
+			maxKept: int64(opts.MaxKept), log: opts.Log,
 		},
 		flights: &flights{running: map[string]*flight{}, log: opts.Log},
 		metrics: opts.Metrics,

@@ -95,7 +95,7 @@ func pullRemedy(e *image.Error) string {
 		return "push the image again and check the registry's storage and any proxy before it"
 	case image.KindTooLarge:
 		if e.Setting == "" {
-			return "build the image with a smaller compression window"
+			return "build the image within that limit: with fewer layers, or with a smaller compression window"
 		}
 		return "make the image smaller, or raise the server's setting " + strings.ToLower(e.Setting[:1]) + e.Setting[1:]
 	case image.KindInternal:

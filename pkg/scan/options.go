@@ -40,6 +40,7 @@ type Options struct {
 	LayersPerScan   int               // layers of an image that are read at a time; default 3
 	MaxCached       int               // reports in memory; default 4096
 	MaxCachedWeight int               // findings of all reports in memory together; default 500,000, about 500 MB at worst
+	MaxKept         int               // bytes of memory that what is kept of all layers of one image may take; default 256 MiB
 	LayerLimits     inventory.Options // of reading one layer
 
 	Metrics  Metrics            // default: none
@@ -76,6 +77,7 @@ func (o *Options) fill() error {
 	number("LayersPerScan", &o.LayersPerScan, 3)
 	number("MaxCached", &o.MaxCached, 4096)
 	number("MaxCachedWeight", &o.MaxCachedWeight, 500_000)
+	number("MaxKept", &o.MaxKept, 256<<20)
 	if o.Metrics == nil {
 		o.Metrics = noMetrics{}
 	}
