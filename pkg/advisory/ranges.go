@@ -2,7 +2,9 @@ package advisory
 
 import (
 	"cmp"
+	"maps"
 	"slices"
+	"strings"
 )
 
 // A package's boundary versions, sorted, are v0 < v1 < … < vk. A position is where a version stands among them: 2i+1 is vi itself, 2i
@@ -33,17 +35,16 @@ type compiledRow struct {
 
 // boundaries are the versions at which anything changes for a package.
 type boundaries struct {
-	texts []string          // one for each, ascending
-	rank  map[string]int    // every spelling → index in texts
-	above map[string]string // the end of a range that cannot be parsed → a version above it
+	texts  []string              // one for each, ascending
+	rank   map[string]int        // every spelling → index in texts
+	around map[string]neighbours // of the versions of ranges that cannot be parsed
 }
 
 // newBoundaries sorts the versions of a package's rows. Those that cannot be parsed are left out.
 func newBoundaries(ecosystem string, rows []Row) (boundaries, error) {
-	parsed, above := map[string]Version{}, map[string]string{}
+	parsed, around := map[string]Version{}, map[string]neighbours{}
 	add := func(text string) bool {
-		_, known := parsed[text]
-		if known {
+		if _, known := parsed[text]; known {
 			return true
 		}
 		v, err := ParseVersion(ecosystem, text)
@@ -55,29 +56,43 @@ func newBoundaries(ecosystem string, rows []Row) (boundaries, error) {
 	for _, row := range rows {
 		for _, r := range row.Ranges {
 			for _, e := range r {
-				if e.unbounded() || add(e.Version) || !e.ends() {
+				if e.unbounded() || add(e.Version) {
 					continue
 				}
-				if bound := versionAbove(ecosystem, e.Version); bound != "" && add(bound) {
-					above[e.Version] = bound
-				}
+				around[e.Version] = surround(ecosystem, e.Version)
 			}
 		}
 		for _, v := range row.Versions {
 			add(v)
 		}
 	}
-	b, err := rankVersions(parsed)
-	b.above = above
+	named := maps.Clone(parsed)
+	for _, n := range around {
+		for _, near := range []string{n.below, n.above} {
+			if near != "" {
+				add(near)
+			}
+		}
+	}
+	b, err := rankVersions(parsed, named)
+	b.around = around
 	return b, err
 }
 
-func rankVersions(parsed map[string]Version) (boundaries, error) {
+// rankVersions sorts versions. Of equal ones, those that the rows name come before neighbours, which nobody should be shown.
+func rankVersions(parsed, named map[string]Version) (boundaries, error) {
 	texts := make([]string, 0, len(parsed))
 	for text := range parsed {
 		texts = append(texts, text)
 	}
-	slices.Sort(texts) // so that equal versions are in one order in every build
+	rank := func(text string) int {
+		if _, ok := named[text]; ok {
+			return 0
+		}
+		return 1
+	}
+	// Equal versions are in one order in every build.
+	slices.SortFunc(texts, func(a, b string) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b)) })
 	var failed error
 	compare := func(a, b string) int {
 		order, err := parsed[a].Compare(parsed[b])

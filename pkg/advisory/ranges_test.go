@@ -165,25 +165,49 @@ func TestRanges(t *testing.T) {
 		"an advisory's version that cannot be parsed and says nothing": {
 			ranges: []string{"introduced 1.5.0, fixed 2.0.0", "introduced 9.0.0, fixed ~"},
 			want: map[string]string{
-				"0.0.1": `unknown: the advisory's version "~" cannot be parsed`, "1.0.0": `unknown: the advisory's version "~" cannot be parsed`,
 				"1.5.0": "affected 2.0.0", "2.0.0-rc.1": "affected 2.0.0",
-				"2.0.0": `unknown: the advisory's version "~" cannot be parsed`, "3.0.0": `unknown: the advisory's version "~" cannot be parsed`,
 				"9.0.0": `unknown: the advisory's version "~" cannot be parsed`,
 			},
 		},
 		"an advisory's start that cannot be parsed": {
 			ranges: []string{"introduced 1.x, fixed 2.0.0"},
 			want: map[string]string{
-				"0.0.1": `unknown: the advisory's version "1.x" cannot be parsed`, "1.0.0": `unknown: the advisory's version "1.x" cannot be parsed`,
-				"1.5.0": `unknown: the advisory's version "1.x" cannot be parsed`, "2.0.0-rc.1": `unknown: the advisory's version "1.x" cannot be parsed`,
-				"2.0.0": `unknown: the advisory's version "1.x" cannot be parsed`, "3.0.0": `unknown: the advisory's version "1.x" cannot be parsed`,
-				"9.0.0": `unknown: the advisory's version "1.x" cannot be parsed`,
+				"0.0.1":      `unknown: the advisory's version "1.x" cannot be parsed`,
+				"1.0.0":      `unknown: the advisory's version "1.x" cannot be parsed`,
+				"1.5.0":      `unknown: the advisory's version "1.x" cannot be parsed`,
+				"2.0.0-rc.1": `unknown: the advisory's version "1.x" cannot be parsed`,
+			},
+		},
+		"a start that cannot be parsed and may be the last event": {
+			ranges: []string{"introduced 0, fixed 1.0.0, introduced 2.x"},
+			want: map[string]string{
+				"0.0.1":      `unknown: the advisory's version "2.x" cannot be parsed`,
+				"1.0.0":      `unknown: the advisory's version "2.x" cannot be parsed`,
+				"1.5.0":      `unknown: the advisory's version "2.x" cannot be parsed`,
+				"2.0.0-rc.1": `unknown: the advisory's version "2.x" cannot be parsed`,
+				"2.0.0":      `unknown: the advisory's version "2.x" cannot be parsed`,
+				"3.0.0":      `unknown: the advisory's version "2.x" cannot be parsed`,
+				"9.0.0":      `unknown: the advisory's version "2.x" cannot be parsed`,
+			},
+		},
+		"an end that cannot be parsed and may be before the last start": {
+			ranges: []string{"introduced 1.0.0, fixed 1.5.0.b1, introduced 1.5.0"},
+			want: map[string]string{
+				"1.0.0":      `unknown: the advisory's version "1.5.0.b1" cannot be parsed`,
+				"1.5.0":      `unknown: the advisory's version "1.5.0.b1" cannot be parsed`,
+				"2.0.0-rc.1": `unknown: the advisory's version "1.5.0.b1" cannot be parsed`,
+				"2.0.0":      `unknown: the advisory's version "1.5.0.b1" cannot be parsed`,
+				"3.0.0":      `unknown: the advisory's version "1.5.0.b1" cannot be parsed`,
+				"9.0.0":      `unknown: the advisory's version "1.5.0.b1" cannot be parsed`,
 			},
 		},
 		"the second branch's end cannot be parsed": {
-			ranges: []string{"introduced 0, fixed 1.0.0, introduced 2.0.0, last 2.9.9.r1"},
+			ranges: []string{"introduced 1.0.0, fixed 1.1.0, introduced 2.0.0, last 2.9.9.r1"},
 			want: map[string]string{
-				"0.0.1": `unknown: the advisory's version "2.9.9.r1" cannot be parsed`, "2.0.0": `unknown: the advisory's version "2.9.9.r1" cannot be parsed`,
+				"1.0.0":      `unknown: the advisory's version "2.9.9.r1" cannot be parsed`,
+				"1.5.0":      `unknown: the advisory's version "2.9.9.r1" cannot be parsed`,
+				"2.0.0-rc.1": `unknown: the advisory's version "2.9.9.r1" cannot be parsed`,
+				"2.0.0":      `unknown: the advisory's version "2.9.9.r1" cannot be parsed`,
 			},
 		},
 	} {
