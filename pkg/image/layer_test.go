@@ -235,5 +235,5 @@ func TestTooManyLayers(t *testing.T) {
 	}
 	ref = reg.MustPush(t.Context(), "app:2", imagetest.Image(layers...))
 	_, err := newPuller(t).Resolve(t.Context(), ref, "")
-	wantFault(t, err, image.KindTooLarge, "image "+ref+": it has 513 layers, more than 512, the limit")
+	_ = wantFault(t, err, image.KindTooLarge, "image "+ref+": it has 513 layers, more than 512, the limit")
 }

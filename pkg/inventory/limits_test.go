@@ -80,7 +80,7 @@ func TestDatabaseLimits(t *testing.T) {
 		packages   int
 		want       string
 	}{
-		"dpkg, the same":   {status, strings.Repeat(installed("a", "1"), 1000) + installed("b", "1"), 2, ""},
+		"dpkg, the same":   {status, strings.Repeat(installed("a", "1"), 1000) + installed("a", "2"), 2, ""},
 		"dpkg, pieces":     {status, numbered(1000, deb), 1000, ""},
 		"dpkg, too many":   {status, numbered(100_001, deb), 0, "var/lib/dpkg/status is too-large: it has more than 100000 packages"},
 		"apk, the same":    {apk, strings.Repeat("P:a\nV:1\n\n", 1000), 1, ""},
@@ -120,4 +120,32 @@ func TestHardLinksToManyFiles(t *testing.T) {
 		want = append(want, fmt.Sprintf("m%d 1.0.0", i), fmt.Sprintf("m%d 1.0.0", i))
 	}
 	wantNames(t, mustMerge(t, scanItems(t, items...)), want...)
+}
+
+// TestScanLayerAbsurd refuses what no file system takes and what would cost much more than reading it.
+func TestScanLayerAbsurd(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a/", 2048) + "a"
+	replaced := manyModules(6000)
+	for i := range 6000 {
+		replaced = append(replaced, item{name: fmt.Sprintf("d/node_modules/m%d", i), kind: '6'})
+		if i < 5999 {
+			replaced = append(replaced, text(fmt.Sprintf("e/node_modules/m%d/package.json", i), packageJSON("e", "1.0.0")))
+		}
+	}
+	for name, tt := range map[string]struct {
+		items []item
+		kind  inventory.Kind
+		want  string
+	}{
+		"long path":                 {[]item{text("x", ""), text(long, "")}, inventory.KindCorrupt, "layer is corrupt: entry 2 has a path of 4097 bytes, more than the 4096 that Linux takes"},
+		"long target":               {[]item{symlink("var", long)}, inventory.KindCorrupt, "layer is corrupt: entry 1 has a path of 4097 bytes, more than the 4096 that Linux takes"},
+		"many directories replaced": {replaced, inventory.KindTooLarge, "d/node_modules/m5592 is too-large: too many entries before it replace directories of the same layer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := inventory.ScanLayer(t.Context(), (&source{data: layerTar(t, tt.items...)}).open, inventory.Options{})
+			wantError(t, err, tt.kind, tt.want)
+		})
+	}
 }

@@ -16,6 +16,8 @@ const (
 	maxZipEnd    = 4 << 20  // of either end of a wheel or egg, to find its metadata in
 	maxOSRelease = 64 << 10 // os-release
 	maxModInfo   = 16 << 20 // module information of a Go binary
+	maxPath      = 4096     // an entry's name and a link's target; PATH_MAX of Linux
+	maxCleared   = 32 << 20 // files and links that are looked through for those below entries which replace directories
 	maxWarnings  = 50       // warnings of one layer
 	pointerSize  = 256      // bytes that a Go program of before Go 1.18 takes until it is read again, about
 

@@ -64,6 +64,9 @@ func (s *scanner) pass(ctx context.Context, open func(context.Context) (io.ReadC
 		if logical += header.Size; number >= s.opts.MaxFiles || logical > s.opts.MaxBytes || logical < 0 {
 			return s.over(number)
 		}
+		if n := max(len(header.Name), len(header.Linkname)); n > maxPath {
+			return &Error{Kind: KindCorrupt, Err: fmt.Errorf("entry %d has a path of %d bytes, more than the %d that Linux takes", number+1, n, maxPath)}
+		}
 		e = entry{header: header, path: cleanPath(header.Name), number: number, r: entryReader{from: archive}}
 		if e.path == "" || header.Typeflag == tar.TypeXGlobalHeader {
 			continue
@@ -107,7 +110,9 @@ func (s *scanner) first(ctx context.Context, e *entry) error {
 		delete(s.links, e.path)
 		return nil
 	}
-	s.clear(e.path, hash)
+	if err := s.clear(e.path, hash); err != nil {
+		return err
+	}
 	switch e.header.Typeflag {
 	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
 		return s.regular(ctx, e, hash)

@@ -23,6 +23,7 @@ type scanner struct {
 	links     map[string]string
 	linkBytes int
 	lostLink  string // the first link that did not fit
+	cleared   int    // files and links that were looked through to forget some
 	kept      int    // bytes that the result will have, about
 
 	replaced, dirs, opaque []uint64
@@ -144,13 +145,17 @@ func (s *scanner) replace(p string, hash uint64) {
 }
 
 // clear forgets what the layer has had so far at a path, and below it, since an entry follows that is no directory.
-func (s *scanner) clear(p string, hash uint64) {
+func (s *scanner) clear(p string, hash uint64) error {
 	delete(s.files, p)
 	delete(s.links, p)
 	if _, hides := s.above[hash]; hides {
+		if s.cleared += len(s.files) + len(s.links); s.cleared > maxCleared {
+			return &Error{Kind: KindTooLarge, Path: p, Err: errors.New("too many entries before it replace directories of the same layer")}
+		}
 		maps.DeleteFunc(s.files, func(f string, _ *contents) bool { return strings.HasPrefix(f, p+"/") })
 		maps.DeleteFunc(s.links, func(l, _ string) bool { return strings.HasPrefix(l, p+"/") })
 	}
+	return nil
 }
 
 // symlink remembers a link, as long as there is room; which ones matter is known at the end.
