@@ -55,44 +55,39 @@ func (b boundaries) lastEnd(r Range) int {
 		if !e.ends() {
 			continue
 		}
-		at := 0
 		if i, ok := b.rank[e.Version]; ok {
-			at = 2*i + 1
+			at := 2*i + 1
 			if e.Kind == EventLastAffected {
 				at++
 			}
-			ended = max(ended, at)
-		} else {
-			n := b.around[e.Version]
-			if n.above == "" {
-				return noLimit
-			}
-			at = 2*b.rank[n.above] + 1
-			if n.below != "" {
-				ended = max(ended, 2*b.rank[n.below]+2)
-			}
-		}
-		top = max(top, at)
-	}
-	for _, e := range r {
-		if e.Kind != EventIntroduced || e.unbounded() {
+			top, ended = max(top, at), max(ended, at)
 			continue
 		}
-		at := 0
-		if i, ok := b.rank[e.Version]; ok {
-			at = 2*i + 1
-		} else {
-			above := b.around[e.Version].above
-			if above == "" {
-				return noLimit
-			}
-			at = 2 * b.rank[above]
-		}
-		if at >= ended {
+		n := b.around[e.Version]
+		if n.above == "" {
 			return noLimit
 		}
+		top = max(top, 2*b.rank[n.above]+1)
+		if n.below != "" {
+			ended = max(ended, 2*b.rank[n.below]+2)
+		}
+	}
+	if slices.ContainsFunc(r, func(e Event) bool { return !b.startsBefore(e, ended) }) {
+		return noLimit
 	}
 	return top
+}
+
+// startsBefore tells whether an event is certain to be no start from a position on.
+func (b boundaries) startsBefore(e Event, position int) bool {
+	if e.Kind != EventIntroduced || e.unbounded() {
+		return true
+	}
+	if i, ok := b.rank[e.Version]; ok {
+		return 2*i+1 < position
+	}
+	above := b.around[e.Version].above
+	return above != "" && 2*b.rank[above] < position
 }
 
 // surround finds the neighbours of a version that cannot be parsed.

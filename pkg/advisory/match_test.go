@@ -192,8 +192,10 @@ func TestMatchIsAsOldAsItsOldestEcosystem(t *testing.T) {
 	c.Dates = map[string]time.Time{"Debian": day(5), "Debian:11": day(3), "npm": day(9)}
 	path, info := write(t, c)
 	want := []advisory.Coverage{
-		{Ecosystem: "Debian:10", Packages: 1, Rows: 1, Date: day(5)}, {Ecosystem: "Debian:11", Packages: 1, Rows: 1, Date: day(3)},
-		{Ecosystem: "PyPI", Packages: 1, Rows: 1}, {Ecosystem: "npm", Date: day(9)},
+		{Ecosystem: "Debian:10", Packages: 1, Rows: 1, Date: day(5)},
+		{Ecosystem: "Debian:11", Packages: 1, Rows: 1, Date: day(3)},
+		{Ecosystem: "PyPI", Packages: 1, Rows: 1},
+		{Ecosystem: "npm", Date: day(9)},
 	}
 	if !reflect.DeepEqual(info.Ecosystems, want) {
 		t.Errorf("%+v", info.Ecosystems)

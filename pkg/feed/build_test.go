@@ -32,7 +32,8 @@ func TestCoverage(t *testing.T) {
 	})})
 	august := time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)
 	want := []advisory.Coverage{
-		{Ecosystem: "Debian:10", Packages: 1, Rows: 1, Date: august}, {Ecosystem: "Rocky Linux:9", Packages: 1, Rows: 1, Date: august},
+		{Ecosystem: "Debian:10", Packages: 1, Rows: 1, Date: august},
+		{Ecosystem: "Rocky Linux:9", Packages: 1, Rows: 1, Date: august},
 		{Ecosystem: "npm", Date: time.Unix(0, 0).UTC()}, // nothing tells how old its data is
 	}
 	if !reflect.DeepEqual(info.Ecosystems, want) {
@@ -63,7 +64,8 @@ func TestCoverageNeedsTheEcosystemsOwnExport(t *testing.T) {
 	august := time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)
 	want := []advisory.Coverage{
 		{Ecosystem: "Debian:12", Packages: 2, Rows: 2, Date: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)},
-		{Ecosystem: "Go", Packages: 1, Rows: 1, Date: august}, {Ecosystem: "PyPI", Packages: 2, Rows: 2, Date: august},
+		{Ecosystem: "Go", Packages: 1, Rows: 1, Date: august},
+		{Ecosystem: "PyPI", Packages: 2, Rows: 2, Date: august},
 	}
 	if !reflect.DeepEqual(info.Ecosystems, want) || !info.Date.Equal(august) {
 		t.Errorf("%+v, date %v", info.Ecosystems, info.Date)
@@ -174,14 +176,13 @@ func TestRealBuildIsDeterministic(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		description := bytes.Index(file, []byte(`{"revision":`))
-		if description < 0 {
-			t.Fatal("the index has no description")
-		}
 		const header = 184 // its checksum is over the description too
 		built, err := json.Marshal(info.Built)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if n := bytes.Count(file, built); n != 1 {
+			t.Fatalf("the time of the build is in the index %d times", n)
 		}
 		sum := sha256.Sum256(bytes.Replace(file[header:], built, nil, 1))
 		sums[i], infos[i] = sum[:], info

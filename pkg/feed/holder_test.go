@@ -260,7 +260,12 @@ func TestHolderTriesAgain(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
-	defer func() { cancel(); <-done }()
+	defer func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run gave %v", err)
+		}
+	}()
 	until(t, "it tries again", func() bool { return tries.Load() > 5 })
 	if _, _, err := h.Current(); !errors.Is(err, feed.ErrNoIndex) || !errors.Is(err, os.ErrPermission) || h.Refused() != 1 || len(hook.AllEntries()) != 1 {
 		t.Errorf("%v, refused %d, %d log lines", err, h.Refused(), len(hook.AllEntries()))

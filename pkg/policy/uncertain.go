@@ -42,7 +42,7 @@ func (r *compiledRule) supposed(certain, f *advisory.Finding, image *celImage, n
 	if value && err == nil {
 		return undecided, nil
 	}
-	return no, nil //nolint:nilerr // the supposition decides: that the finding as it is has no rating is no reason to doubt it
+	return no, nil // the supposition decides: that the finding as it is has no rating is no failure
 }
 
 // doubts are the uncertain findings that a rule could be violated by.
