@@ -13,8 +13,8 @@ type BuiltInOptions struct {
 	MaxFeedAge        Duration // default 0: no limit
 }
 
-// NewSet makes the built-in policies, 1 to 5. They ignore findings of unknown severity, as they speak of critical and high, and
-// count them in a warning. A malformed pattern in the options is an *Error.
+// NewSet makes the built-in policies, 1 to 5. They ignore findings that nobody rated, as they speak of critical and high, and
+// count them in a warning; findings that are not certain but rated so leave the image undecided. A malformed pattern in the options is an *Error.
 func NewSet(opts BuiltInOptions) (*Set, error) {
 	on := true
 	rated := Rule{Severity: advisory.SeverityHigh, UnknownSeverity: UnknownIgnore}
