@@ -131,6 +131,11 @@ Version: 3:3.2.1-1
 
 `
 
+// apkApp is a layer in which apk ran, with a package that has usr/bin/app.
+func apkApp(more string, items ...item) []item {
+	return append(items, text("etc/os-release", alpine319), text("lib/apk/db/installed", "P:app\nV:1"+more+"\nF:usr/bin\nR:app\n\n"))
+}
+
 // TestOwned drops the language packages that a distribution's package brought, and only them.
 func TestOwned(t *testing.T) {
 	t.Parallel()
@@ -153,6 +158,10 @@ func TestOwned(t *testing.T) {
 		"a vendor's package":           {[][]item{{text(django, wheelMetadata)}, append(debianBase(strings.Replace(dpkgDjango, "tracker.debian.org", "vendor.example", 1)), text("var/lib/dpkg/info/python3-django.list", "/"+django+"\n"))}, 0, "Django 3.2.1"},
 		"a package that is not listed": {[][]item{{text(django, wheelMetadata)}, append(debianBase(dpkgBash), text("var/lib/dpkg/info/python3-django.list", "/"+django+"\n"))}, 0, "Django 3.2.1"},
 		"a package of a derivative":    {[][]item{{text(django, wheelMetadata)}, append(debianBase(installed("python3-django", "1")), text("usr/lib/os-release", "ID=kali\n"), text("var/lib/dpkg/info/python3-django.list", "/"+django+"\n"))}, 1, ""},
+		"apk, upgraded later":          {[][]item{apkApp(""), apkApp("2", text("usr/bin/app", program)), apkApp("3")}, 1, ""},
+		"apk, replaced before apk add": {[][]item{apkApp("", text("usr/bin/app", program)), {text("usr/bin/app", program)}, apkApp("2")}, 0, "stdlib 1.22.3"},
+		"apk, package over file":       {[][]item{{text("usr/bin/app", program)}, apkApp("")}, 1, ""},
+		"apk, package came again":      {[][]item{apkApp(""), {text("lib/apk/db/installed", ""), text("usr/bin/app", program)}, apkApp("")}, 1, ""},
 		"apk, file of a later layer": {[][]item{{
 			text("etc/os-release", alpine319), text("lib/apk/db/installed", "P:app\nV:1\nF:usr/bin\nR:app\n\n"),
 		}, {text("usr/bin/app", program)}}, 0, "stdlib 1.22.3"},

@@ -149,3 +149,16 @@ func TestScanLayerAbsurd(t *testing.T) {
 		})
 	}
 }
+
+// TestUnreadIsBounded names some of the files that cannot be read, and counts the others.
+func TestUnreadIsBounded(t *testing.T) {
+	t.Parallel()
+	var items []item
+	for i := range 150 {
+		items = append(items, text(fmt.Sprintf("node_modules/m%03d/package.json", i), "{"))
+	}
+	inv := mustMerge(t, scanItems(t, items...))
+	if n := len(inv.Unread); n != 101 || inv.Unread[100] != "and 50 more of what is unread" {
+		t.Errorf("%d texts, the last is %q", n, inv.Unread[n-1])
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 )
@@ -34,7 +33,7 @@ func Merge(ctx context.Context, layers []*Layer, digests []string) (Inventory, e
 		}
 		inv.Warnings = append(inv.Warnings, l.warnings...)
 	}
-	m := merger{overlay: o, digests: digests, inv: &inv, targets: o.targets, fixed: map[string]string{}, owners: owners{}}
+	m := merger{overlay: o, digests: digests, inv: &inv, targets: o.targets, fixed: map[string]string{}, layers: layers, owners: owners{}}
 	if err := m.resolveFixed(); err != nil {
 		return Inventory{}, err
 	}
@@ -53,7 +52,9 @@ type merger struct {
 	inv     *Inventory
 	targets map[string]string // of links
 	fixed   map[string]string // fixed path to the path that links lead to
+	layers  []*Layer
 	owners  owners
+	claims  claims
 }
 
 // resolveFixed follows the links at the fixed paths.
@@ -96,7 +97,7 @@ func (m *merger) packages(ctx context.Context) error {
 		}
 		f := m.overlay.files[p]
 		switch kind := f.file.Kind; {
-		case kind.isLanguage() && m.owners.own(p, f.layer) && !hasModules(f.file):
+		case kind.isLanguage() && m.owns(p, f.layer) && !hasModules(f.file):
 			m.inv.Owned += len(f.file.Packages)
 			continue
 		case kind.isLanguage():
@@ -112,88 +113,6 @@ func (m *merger) packages(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// databases takes the distribution's packages and notes which files they own.
-func (m *merger) databases(ctx context.Context, paths []string) error {
-	var lists []string
-	for _, p := range paths {
-		if err := gone(ctx); err != nil {
-			return err
-		}
-		f := m.overlay.files[p]
-		if f.file.Kind == kindDpkgList && parentOf(p) == m.fixed[dpkgInfo] {
-			lists = append(lists, p)
-			continue
-		}
-		if f.file.Kind == kindDpkgSums && parentOf(p) == m.fixed[dpkgStatusD] {
-			m.owners.add(f.layer, f.file.Owned)
-			continue
-		}
-		if !m.isActive(p, f.file.Kind) {
-			continue
-		}
-		if f.file.Fault != "" {
-			return &Error{Kind: f.file.Fatal, Path: p, Err: errors.New(f.file.Fault)}
-		}
-		m.owners.add(f.layer, f.file.Owned)
-		m.inv.Databases = append(m.inv.Databases, p)
-		m.take(p, f, m.ecosystem(f.file.Kind))
-	}
-	m.ownLists(lists)
-	m.owners.sort()
-	m.danglingDatabases()
-	return nil
-}
-
-// ownLists notes the files of dpkg's packages. In Debian and Ubuntu themselves only their own packages count.
-func (m *merger) ownLists(lists []string) {
-	own := map[string]bool{}
-	if db, ok := m.at(dpkgStatus, kindDpkg); ok {
-		for i := range db.file.Packages {
-			p := &db.file.Packages[i]
-			own[p.Name] = own[p.Name] || !p.Vendor
-		}
-	}
-	for _, p := range lists {
-		name, _, _ := strings.Cut(strings.TrimSuffix(path.Base(p), ".list"), ":") // libc6:amd64.list
-		if f := m.overlay.files[p]; own[name] || m.inv.OS.ID != "debian" && m.inv.OS.ID != "ubuntu" {
-			m.owners.add(f.layer, f.file.Owned)
-		}
-	}
-}
-
-// isActive tells whether a database is one that the package manager of the image reads.
-func (m *merger) isActive(p string, kind fileKind) bool {
-	switch kind {
-	case kindDpkg:
-		return p == m.fixed[dpkgStatus]
-	case kindDpkgPart:
-		return parentOf(p) == m.fixed[dpkgStatusD]
-	case kindAPK:
-		return p == m.fixed[apkInstalled] || p == m.fixed[apkUsrMerged]
-	default:
-		return false
-	}
-}
-
-// danglingDatabases warns of a database's path that links lead away from, to where nothing was read.
-func (m *merger) danglingDatabases() {
-	for fixed, kind := range map[string]fileKind{dpkgStatus: kindDpkg, apkInstalled: kindAPK} {
-		end := m.fixed[fixed]
-		if _, ok := m.at(fixed, kind); !ok && kindAt(end) != kind {
-			m.unread("%s: links lead to %s, where no package database was read", fixed, end)
-		}
-	}
-}
-
-// ecosystem gives that of the distribution's packages, and warns where there is none.
-func (m *merger) ecosystem(kind fileKind) string {
-	eco, reason := ecosystemOf(m.inv.OS, kind)
-	if reason != "" {
-		m.warn("%s: the vulnerabilities of its packages are not known", reason)
-	}
-	return eco
 }
 
 // take lists the packages of one file.
@@ -239,15 +158,21 @@ func (m *merger) finish() {
 	default:
 		m.warn("no package database and no os-release found: only Go programs, npm modules and Python distributions are listed")
 	}
-	slices.Sort(inv.Unread)
-	inv.Unread = slices.Compact(inv.Unread)
+	inv.Unread = firstOf(inv.Unread, "of what is unread")
 	slices.SortFunc(inv.Packages, comparePackages)
 	inv.Packages = slices.CompactFunc(inv.Packages, samePackage)
-	slices.Sort(inv.Warnings)
-	inv.Warnings = slices.Compact(inv.Warnings)
-	if n := len(inv.Warnings) - maxInventoryWarnings; n > 0 {
-		inv.Warnings = append(inv.Warnings[:maxInventoryWarnings:maxInventoryWarnings], fmt.Sprintf("and %d more warnings", n))
+	inv.Warnings = firstOf(inv.Warnings, "warnings")
+}
+
+// firstOf sorts texts, drops what is there twice, and leaves as many as a person reads.
+func firstOf(texts []string, what string) []string {
+	slices.Sort(texts)
+	texts = slices.Compact(texts)
+	n := len(texts) - maxInventoryWarnings
+	if n <= 0 {
+		return texts
 	}
+	return append(texts[:maxInventoryWarnings:maxInventoryWarnings], fmt.Sprintf("and %d more %s", n, what))
 }
 
 func comparePackages(a, b Package) int { //nolint:gocritic // the signature is slices.SortFunc's

@@ -132,6 +132,53 @@ func (o owners) own(p string, layer int) bool {
 	return false
 }
 
+// claim is what apk's database says in one layer that has it.
+type claim struct {
+	layer int
+	paths pathSet
+}
+
+// claims are those of an image, lowest layer first.
+type claims []claim
+
+// add takes the claims of every layer's version of the database that is now at a path.
+func (c *claims) add(layers []*Layer, path string) {
+	if len(*c) > 0 { // of the other place that apk knows
+		return
+	}
+	for i, l := range layers {
+		for at := range l.files {
+			f := &l.files[at]
+			if f.Kind != kindAPK || f.Path != path && f.Path != apkInstalled && f.Path != apkUsrMerged {
+				continue
+			}
+			if last := len(*c) - 1; last >= 0 && (*c)[last].layer == i {
+				(*c)[last].paths = newPathSet(slices.Concat((*c)[last].paths, f.Owned))
+			} else {
+				*c = append(*c, claim{layer: i, paths: f.Owned})
+			}
+		}
+	}
+}
+
+// own tells whether a file of a layer belongs to a package. apk writes its whole database anew in each layer that it runs in, so
+// that the last one tells nothing of when a package came: a file that is younger than the package is its own only where
+// apk ran in the file's layer.
+func (c claims) own(p string, layer int) bool {
+	since := -1
+	for i := len(c) - 1; i >= 0 && isOwned(c[i].paths, p); i-- {
+		if since = c[i].layer; since == layer {
+			return true
+		}
+	}
+	return since >= layer
+}
+
+// owns tells whether a file of a layer belongs to a package of the distribution.
+func (m *merger) owns(p string, layer int) bool {
+	return m.owners.own(p, layer) || m.claims.own(p, layer)
+}
+
 // isOwned tells whether any set has a path, as it is or as it was before /bin, /sbin and /lib* became links into /usr:
 // packages list /bin/x where the file is usr/bin/x (https://wiki.debian.org/UsrMerge).
 func isOwned(owned pathSet, p string) bool {
