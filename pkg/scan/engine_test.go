@@ -196,7 +196,7 @@ func TestNoFeed(t *testing.T) {
 	ref := b.reg.MustPush(t.Context(), "nginx:1.19", imagetest.Nginx119())
 	b.feed.set(nil)
 	_, err := b.Scan(t.Context(), scan.Request{Reference: ref})
-	wantError(t, err, scan.KindNoFeed, "image "+ref+": no-feed: there is no vulnerability data: no file feed.index",
+	wantError(t, err, scan.KindNoFeed, "image "+ref+": no-feed: no file feed.index",
 		"give the server a feed: make one with runecast feed build, or load one with runecast feed import")
 	if n := b.reg.Requests(); n != 0 {
 		t.Errorf("%d requests without a feed", n)

@@ -19,7 +19,7 @@ func (n *noFeedError) Error() string {
 	if n.err == nil {
 		return "there is no vulnerability data"
 	}
-	return "there is no vulnerability data: " + n.err.Error()
+	return n.err.Error() // it says what is missing
 }
 
 func (n *noFeedError) Unwrap() error { return n.err }
