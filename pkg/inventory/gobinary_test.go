@@ -235,6 +235,7 @@ func TestGoBuildInfoForms(t *testing.T) {
 		"main after a tag":           {elf + inline("go1.24.0", framed("mod\texample.com/a\tv1.2.4-0.20240101000000-abcdefabcdef\t")), []string{"example.com/a 1.2.4-0.20240101000000-abcdefabcdef", "stdlib 1.24.0"}, ""},
 		"dependency without a tag":   {elf + inline("go1.24.0", framed("dep\texample.com/a\tv0.0.0-20240101000000-abcdefabcdef\th1:x")), []string{"example.com/a 0.0.0-20240101000000-abcdefabcdef", "stdlib 1.24.0"}, ""},
 		"dependency, no version":     {elf + inline("go1.22.3", framed("dep\texample.com/a\t\th1:x", "dep\texample.com/b\t(devel)\t")), []string{"stdlib 1.22.3"}, "unread usr/bin/app: no version is known, and so nothing of: example.com/a|usr/bin/app: no version is known, and so nothing of: example.com/b"},
+		"lost name not in UTF-8":     {elf + inline("go1.22.3", framed("dep\tb\xff\t\t")), []string{"stdlib 1.22.3"}, "unread usr/bin/app: no version is known, and so nothing of: b\uFFFD"},
 		"PE, no sense":               {"MZ" + elf[2:] + inline("go1.22.3", "garbage"), []string{"stdlib 1.22.3"}, "usr/bin/app: the Go module information cannot be read"},
 		"pointers, no sense":         {pointerProgram("garbage"), []string{"stdlib 1.16.5"}, "unread usr/bin/app: the Go module information cannot be read"},
 		"too many programs":          {elf + strings.Repeat(inline("go1.16.5", "")+strings.Repeat("\x00", 6), 65), []string{"stdlib 1.16.5"}, "unread usr/bin/app: it has more than 64 Go programs in it"},

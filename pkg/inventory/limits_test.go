@@ -31,6 +31,7 @@ func TestArchiveLimits(t *testing.T) {
 	for name, tt := range map[string]struct{ archive, want, told string }{
 		"as many as allowed": {repeatedZip(t, 64, "a.egg-info", wheelMetadata), "Django 3.2.1", ""},
 		"too many":           {repeatedZip(t, 65, "a.egg-info", wheelMetadata), "", "unread " + path + ": it is not read: it has more than 64 files with metadata"},
+		"without its start":  {zipText(t, "a.egg-info", wheelMetadata)[2:], "", "unread " + path + ": it is not read: a.egg-info in it: open: it leads to before the archive"},
 		"too large": {repeatedZip(t, 5, "a.egg-info", padded), "", "unread " + path +
 			": it is not read: a.egg-info in it: line 1: the metadata is larger than 4194304 bytes"},
 	} {

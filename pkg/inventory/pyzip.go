@@ -102,6 +102,9 @@ func readEnds(r io.Reader, size int64) (*ends, error) {
 
 // ReadAt implements io.ReaderAt.
 func (e *ends) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, errors.New("it leads to before the archive")
+	}
 	n := 0
 	if off < int64(len(e.head)) {
 		n = copy(p, e.head[off:])

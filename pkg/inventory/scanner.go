@@ -69,7 +69,7 @@ func (c *contents) warn(format string, args ...any) {
 // damaged notes that not all of a program's modules are known. That matters where the image's system can run it.
 func (c *contents) damaged(elf bool, text string) {
 	if elf {
-		c.Unread = text
+		c.Unread = strings.ToValidUTF8(text, "\uFFFD")
 	} else {
 		c.warn("%s", text)
 	}
