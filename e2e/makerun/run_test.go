@@ -65,7 +65,7 @@ func TestMakeRun(t *testing.T) {
 		registry.MustPush(t.Context(), "nginx:1.19", imagetest.Nginx119()):            `"allowed":false`,
 		registry.MustPush(t.Context(), "nginx:1.19-fixed", imagetest.Nginx119Fixed()): `"allowed":true`,
 	} {
-		review, err := os.ReadFile(filepath.Join(root, "docs/examples/review-nginx-1.19.json"))
+		review, err := os.ReadFile(filepath.Join(root, "docs", "examples", "review-nginx-1.19.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,12 +138,12 @@ func feeds(t *testing.T, root string) string {
 	t.Helper()
 	dir := os.Getenv("RUNECAST_TEST_FEEDS")
 	if dir == "" {
-		dir = filepath.Join(root, "../shared/feeds")
+		dir = filepath.Join(root, "..", "shared", "feeds")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "osv")); err == nil {
 		return dir
 	}
-	record, err := os.ReadFile(filepath.Join(root, "e2e/apiserver/testdata/osv/Debian/DEBIAN-CVE-2021-3711.json"))
+	record, err := os.ReadFile(filepath.Join(root, "e2e", "apiserver", "testdata", "osv", "Debian", "DEBIAN-CVE-2021-3711.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func feeds(t *testing.T, root string) string {
 	}
 	dir = t.TempDir()
 	folder := filepath.Join(dir, "osv", "Debian")
-	if err := errors.Join(err, archive.Close(), os.MkdirAll(folder, 0o700), os.WriteFile(filepath.Join(folder, "all.zip"), b.Bytes(), 0o600)); err != nil {
+	if err = errors.Join(err, archive.Close(), os.MkdirAll(folder, 0o700), os.WriteFile(filepath.Join(folder, "all.zip"), b.Bytes(), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	return dir

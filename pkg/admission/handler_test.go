@@ -152,17 +152,7 @@ func TestTooManyAtOnceAreToldToComeAgain(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, scannerFunc(byName), func(h *admission.HandlerConfig, _ *admission.ReviewerConfig) { h.MaxInFlight = 1 })
 	hold := make(chan struct{})
-	started := make(chan struct{})
-	go func() { // a review whose body does not end
-		body := &slowBody{first: []byte(`{"apiVersion":`), started: started, hold: hold}
-		request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, g.server.URL+admission.ReviewPath+"2", body)
-		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("Authorization", goodToken)
-		if response, err := g.server.Client().Do(request); err == nil {
-			response.Body.Close()
-		}
-	}()
-	<-started
+	g.hold(hold)
 	g.until("a review is refused", func() bool {
 		code, answer, header := g.send(podReview("CREATE", []string{"good:1"}, nil, ""))
 		if code == http.StatusTooManyRequests && (header.Get("Retry-After") != "1" || !strings.Contains(answer, "1 reviews are being handled already; ask again")) {
@@ -178,17 +168,7 @@ func TestManyLargeBodiesAreToldToComeAgain(t *testing.T) {
 	g := newGate(t, scannerFunc(byName))
 	hold := make(chan struct{})
 	for range 8 { // of unknown length, so each counts as the largest
-		started := make(chan struct{})
-		go func() {
-			body := &slowBody{first: []byte(`{"apiVersion":`), started: started, hold: hold}
-			request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, g.server.URL+admission.ReviewPath+"2", body)
-			request.Header.Set("Content-Type", "application/json")
-			request.Header.Set("Authorization", goodToken)
-			if response, err := g.server.Client().Do(request); err == nil {
-				response.Body.Close()
-			}
-		}()
-		<-started
+		g.hold(hold)
 	}
 	g.until("a review is refused", func() bool {
 		code, answer, header := g.send(podReview("CREATE", []string{"good:1"}, nil, ""))
@@ -202,6 +182,22 @@ func TestManyLargeBodiesAreToldToComeAgain(t *testing.T) {
 		code, _, _ := g.send(podReview("CREATE", []string{"good:1"}, nil, ""))
 		return code == http.StatusOK
 	})
+}
+
+// hold sends a review of unknown length whose body does not end before release is closed, and waits until it is being read.
+func (g *gate) hold(release chan struct{}) {
+	g.t.Helper()
+	started := make(chan struct{})
+	go func() {
+		body := &slowBody{first: []byte(`{"apiVersion":`), started: started, hold: release}
+		request, _ := http.NewRequestWithContext(g.t.Context(), http.MethodPost, g.server.URL+admission.ReviewPath+"2", body)
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Authorization", goodToken)
+		if response, err := g.server.Client().Do(request); err == nil {
+			response.Body.Close()
+		}
+	}()
+	<-started
 }
 
 type slowBody struct {

@@ -45,6 +45,7 @@ func TestDecisionWaitsForAStoreThatComesBack(t *testing.T) {
 		t.Errorf("stored %+v", d)
 	}
 }
+
 func TestOneDecisionThatCannotBeStoredHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, scannerFunc(byName))

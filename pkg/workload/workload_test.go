@@ -131,18 +131,20 @@ func TestNewImages(t *testing.T) {
 
 func TestCheckPlatform(t *testing.T) {
 	t.Parallel()
-	for platform, want := range map[string]string{
-		"linux/amd64": "", "linux/arm/v7": "", "windows/amd64": "",
-		"linux/arm46":  `"linux/arm46" is no platform of Kubernetes nodes: the architectures of linux are amd64, arm64, arm, 386, ppc64le, s390x, riscv64, loong64, mips64le`,
-		" linux/amd64": `" linux/amd64" is no platform of Kubernetes nodes: write os/arch, such as linux/amd64`,
-		"amd64":        `"amd64" is no platform of Kubernetes nodes: write os/arch, such as linux/amd64`,
+	for _, test := range []struct{ platform, want string }{
+		{"linux/amd64", ""},
+		{"linux/arm/v7", ""},
+		{"windows/amd64", ""},
+		{"linux/arm46", `"linux/arm46" is no platform of Kubernetes nodes: the architectures of linux are amd64, arm64, arm, 386, ppc64le, s390x, riscv64, loong64, mips64le`},
+		{" linux/amd64", `" linux/amd64" is no platform of Kubernetes nodes: write os/arch, such as linux/amd64`},
+		{"amd64", `"amd64" is no platform of Kubernetes nodes: write os/arch, such as linux/amd64`},
 	} {
 		got := ""
-		if err := workload.CheckPlatform(platform); err != nil {
+		if err := workload.CheckPlatform(test.platform); err != nil {
 			got = err.Error()
 		}
-		if got != want {
-			t.Errorf("%q: got %s, want %s", platform, got, want)
+		if got != test.want {
+			t.Errorf("%q: got %s, want %s", test.platform, got, test.want)
 		}
 	}
 }

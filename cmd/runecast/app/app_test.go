@@ -61,34 +61,34 @@ func (h *home) feed() {
 }
 
 // writeOSV writes an OSV export of one ecosystem and gives its directory.
-func writeOSV(t testing.TB, ecosystem string, records map[string]string) string {
-	t.Helper()
+func writeOSV(tb testing.TB, ecosystem string, records map[string]string) string {
+	tb.Helper()
 	var b bytes.Buffer
 	archive := zip.NewWriter(&b)
 	for name, body := range records {
 		entry, err := archive.Create(name)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if _, err := entry.Write([]byte(body)); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := archive.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	dir := t.TempDir()
-	write(t, filepath.Join(dir, ecosystem, "all.zip"), b.Bytes())
+	dir := tb.TempDir()
+	write(tb, filepath.Join(dir, ecosystem, "all.zip"), b.Bytes())
 	return dir
 }
 
-func write(t testing.TB, path string, body []byte) string {
-	t.Helper()
+func write(tb testing.TB, path string, body []byte) string {
+	tb.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := os.WriteFile(path, body, 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return path
 }

@@ -175,7 +175,7 @@ func tabulateReport(t *table, request scan.Request, r *scan.Report) {
 		f := &r.Findings[i]
 		t.row(f.Severity.String(), short(f.ID, 19), short(f.Package.Name, 18), short(f.Package.Version, 18), short(f.FixedVersion, 18), notes(f))
 	}
-	if slices.ContainsFunc(r.Findings, func(f advisory.Finding) bool { return f.Uncertain != "" }) { //nolint:gocritic // once a report
+	if slices.ContainsFunc(r.Findings, func(f advisory.Finding) bool { return f.Uncertain != "" }) {
 		t.row("")
 		t.row("? not certain, for a version that cannot be compared: -o json tells why")
 	}

@@ -49,15 +49,15 @@ func (l *logBuffer) String() string {
 }
 
 // until polls until something is so.
-func until(t testing.TB, what string, ok func() bool) {
-	t.Helper()
+func until(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.After(15 * time.Second); !ok(); {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("not so after 15 s: %s", what)
+			tb.Fatalf("not so after 15 s: %s", what)
 		}
 	}
 }
