@@ -5,16 +5,15 @@ import (
 	"debug/buildinfo"
 	"encoding/base64"
 	"encoding/binary"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
+	"github.com/runecast/runecast/pkg/image/imagetest"
 	"github.com/runecast/runecast/pkg/inventory"
 )
 
@@ -56,33 +55,9 @@ func goPackages(tb testing.TB, program []byte) (pkgs []string, inv *inventory.In
 	return pkgs, inv
 }
 
-// builtProgram is a program that is built once in a run of the tests, with an old golang.org/x/net.
-var builtProgram = sync.OnceValues(func() ([]byte, error) {
-	root, err := os.MkdirTemp("", "inventory")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(root)
-	for name, content := range map[string]string{
-		"go.mod":  "module example.com/app\n\ngo 1.21\n\nrequire golang.org/x/net v0.1.0\n",
-		"main.go": "package main\n\nimport (\n\t\"fmt\"\n\n\t\"golang.org/x/net/html\"\n)\n\nfunc main() { fmt.Println(html.EscapeString(\"<\")) }\n",
-	} {
-		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o600); err != nil {
-			return nil, err
-		}
-	}
-	cmd := exec.Command("go", "build", "-o", "app", ".")
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "CGO_ENABLED=0", "GOWORK=off", "GOTOOLCHAIN=local")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w: %s", err, out)
-	}
-	return os.ReadFile(filepath.Join(root, "app"))
-})
-
 func TestGoProgramBuilt(t *testing.T) {
 	t.Parallel()
-	program, err := builtProgram()
+	program, err := imagetest.GoProgram(t.Context())
 	if err != nil {
 		t.Fatalf("go build: %v", err)
 	}

@@ -1,9 +1,11 @@
 package scan_test
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/runecast/runecast/pkg/advisory"
@@ -58,6 +60,29 @@ func TestCannedImagesAgainstTheFeed(t *testing.T) {
 	}
 }
 
+// TestGoImageAgainstTheFeed scans an image from scratch with a program that was built just now.
+func TestGoImageAgainstTheFeed(t *testing.T) {
+	t.Parallel()
+	program, err := imagetest.GoProgram(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t)
+	b.feed.set(realFeed(t))
+	r := b.report(t, b.reg.MustPush(t.Context(), "app:1", imagetest.GoImage(program)))
+	i := slices.IndexFunc(r.Findings, func(f advisory.Finding) bool { return f.ID == "CVE-2022-41723" })
+	if i < 0 {
+		t.Fatalf("CVE-2022-41723 is not among %d findings", len(r.Findings))
+	}
+	p := r.Findings[i].Package
+	if p.Name != "golang.org/x/net" || p.Version != "0.1.0" || p.Path != "usr/bin/app" || r.Findings[i].FixedVersion != "0.7.0" {
+		t.Errorf("finding %+v", r.Findings[i])
+	}
+	if len(r.Uncovered) > 0 || len(r.Unread) > 0 {
+		t.Errorf("uncovered %v, unread %q", r.Uncovered, r.Unread)
+	}
+}
+
 // realFeed builds the feed of RUNECAST_TEST_FEEDS, by default that beside the repository; without one it gives a few records.
 func realFeed(t *testing.T) *advisory.Index {
 	t.Helper()
@@ -71,7 +96,15 @@ func realFeed(t *testing.T) *advisory.Index {
 		curl := advisory.Entry{Ecosystem: "Alpine:v3.8", Name: "curl", Rows: []advisory.Row{{Vulnerability: v, Ranges: []advisory.Range{{
 			{Kind: advisory.EventIntroduced, Version: "0"}, {Kind: advisory.EventFixed, Version: "7.61.0-r0"},
 		}}}}}
-		return newFeed(t, append([]advisory.Entry{curl}, opensslFeed("1")...))
+		http2 := &advisory.Vulnerability{ID: "CVE-2022-41723", Advisory: "GO-2023-1571"}
+		net := advisory.Entry{Ecosystem: "Go", Name: "golang.org/x/net", Rows: []advisory.Row{{Vulnerability: http2, Ranges: []advisory.Range{{
+			{Kind: advisory.EventIntroduced, Version: "0"}, {Kind: advisory.EventFixed, Version: "0.7.0"},
+		}}}}}
+		entries := append([]advisory.Entry{curl, net}, opensslFeed("1")...)
+		slices.SortFunc(entries, func(a, b advisory.Entry) int {
+			return cmp.Or(strings.Compare(a.Ecosystem, b.Ecosystem), strings.Compare(a.Name, b.Name))
+		})
+		return newFeed(t, entries)
 	}
 	out := filepath.Join(t.TempDir(), "feed.index")
 	if _, err := feed.Build(t.Context(), feed.Sources{

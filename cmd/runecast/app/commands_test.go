@@ -19,7 +19,7 @@ func TestScan(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	code, out, _ := h.run("scan", h.vulnerable)
-	want(t, code, out, app.ExitOK, "digest", "sha256:", "Debian GNU/Linux 10 (buster)", "SEVERITY", "critical  CVE-2021-3711  libssl1.1", "1.1.1d-0+deb10u7", "feed", "2024-11-21")
+	want(t, code, out, app.ExitOK, "digest", "sha256:", "Debian GNU/Linux 10 (buster)", "SEVERITY", "critical  CVE-2021-3711  libssl1.1", "1.1.1d-0+deb10u7", "feed", "2024-11-21", "sources   1 advisories, osv/Debian 1")
 	code, out, _ = h.run("scan", h.vulnerable, "--policy", "2")
 	want(t, code, out, app.ExitDenied, deniedLine, "libssl1.1 1.1.1d-0+deb10u6 → 1.1.1d-0+deb10u7  CVE-2021-3711 critical")
 	code, out, _ = h.run("scan", h.fixed, "--policy", "2")
@@ -30,10 +30,18 @@ func TestScan(t *testing.T) {
 		Policy   string `json:"policy"`
 		Findings []struct{ ID, Severity string }
 		Feed     struct{ Revision, Date string }
-		Result   struct{ Allowed bool }
+		FeedData struct {
+			Advisories int
+			Sources    []struct {
+				Name, File string
+				Records    int
+			}
+		}
+		Result struct{ Allowed bool }
 	}
 	decode(t, out, &report)
-	if code != app.ExitDenied || report.Policy != "2" || report.Result.Allowed || len(report.Findings) == 0 || report.Findings[0].ID != "CVE-2021-3711" || report.Findings[0].Severity != "critical" || report.Feed.Revision == "" {
+	if code != app.ExitDenied || report.Policy != "2" || report.Result.Allowed || len(report.Findings) == 0 || report.Findings[0].ID != "CVE-2021-3711" || report.Findings[0].Severity != "critical" || report.Feed.Revision == "" ||
+		report.FeedData.Advisories != 1 || len(report.FeedData.Sources) != 1 || report.FeedData.Sources[0].Records != 1 {
 		t.Errorf("code %d, %+v", code, report)
 	}
 }

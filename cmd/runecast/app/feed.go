@@ -138,3 +138,19 @@ func ageDays(date time.Time) int { return int(time.Since(date).Hours() / 24) }
 func describeDate(date time.Time) string {
 	return fmt.Sprintf("%s, %d days old", date.UTC().Format(time.DateOnly), ageDays(date))
 }
+
+// sourceLines lists a feed's sources with their records, a few to a line.
+func sourceLines(info *advisory.Info) []string {
+	const width = 85
+	var lines []string
+	line := fmt.Sprintf("%d advisories", info.Advisories)
+	for _, s := range info.Sources {
+		part := fmt.Sprintf(", %s %d", s.Name, s.Records)
+		if len(line)+len(part) > width {
+			lines = append(lines, line+",")
+			line, part = "", part[2:]
+		}
+		line += part
+	}
+	return append(lines, line)
+}

@@ -58,9 +58,10 @@ policy denies what cannot be scanned; 2 an error.`,
 // scanned is the result of the scan command.
 type scanned struct {
 	*scan.Report
-	Policy  string         `json:"policy,omitempty"` // id
-	Result  *policy.Result `json:"result,omitempty"`
-	Message string         `json:"message,omitempty"`
+	FeedData *feedJSON      `json:"feedData,omitempty"` // of the feed in use: its date, sources and counts
+	Policy   string         `json:"policy,omitempty"`   // id
+	Result   *policy.Result `json:"result,omitempty"`
+	Message  string         `json:"message,omitempty"`
 }
 
 func (c *command) scan(ctx context.Context, request scan.Request, policyID string, output *outputFlag) (err error) {
@@ -93,7 +94,10 @@ func (c *command) scan(ctx context.Context, request scan.Request, policyID strin
 	if p != nil {
 		out.judge(p, request, needed, scanErr)
 	}
-	if err := output.print(c.streams.Out, out, func(t *table) { tabulateReport(t, request, out.Report) }); err != nil {
+	if info, err := l.feedInfo(); err == nil {
+		out.FeedData = &feedJSON{File: c.config.Feed, AgeDays: ageDays(info.Date), Info: info}
+	}
+	if err := output.print(c.streams.Out, out, func(t *table) { tabulateReport(t, request, &out) }); err != nil {
 		return err
 	}
 	return c.closing(output, p, &out)
@@ -145,7 +149,8 @@ func (c *command) closing(output *outputFlag, p *policy.Policy, out *scanned) er
 }
 
 // tabulateReport prints a report within 100 columns.
-func tabulateReport(t *table, request scan.Request, r *scan.Report) {
+func tabulateReport(t *table, request scan.Request, out *scanned) {
+	r := out.Report
 	t.row("image", request.Reference)
 	if r == nil {
 		t.row("findings", "not known: the image was not scanned")
@@ -156,6 +161,11 @@ func tabulateReport(t *table, request scan.Request, r *scan.Report) {
 	t.row("system", orUnknown(r.OS.PrettyName, r.OS.ID))
 	t.row("packages", strconv.Itoa(r.Packages))
 	t.row("feed", describeDate(r.Feed.Date)+", revision "+short(r.Feed.Revision, 13))
+	if out.FeedData != nil {
+		for i, line := range sourceLines(&out.FeedData.Info) {
+			t.row([]string{"sources", ""}[min(i, 1)], line)
+		}
+	}
 	t.row("findings", countLine(r))
 	for _, u := range r.Uncovered {
 		t.row("NOT JUDGED", fmt.Sprintf("%d packages of %s: the feed has no data of it", u.Packages, u.Ecosystem))

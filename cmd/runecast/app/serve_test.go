@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -208,6 +209,34 @@ func TestServerWithoutFeedIsDegradedUntilThereIsOne(t *testing.T) {
 	})
 	if _, answer := s.do(http.MethodPost, reviewPath, podReview(h.fixed)); !strings.Contains(answer, `"allowed":true`) {
 		t.Errorf("the old feed is not in use any more: %s", answer)
+	}
+}
+
+// TestStoreThatCannotBeWritten breaks the table of decisions under a running server.
+func TestStoreThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	s := h.serve()
+	db, err := sql.Open("sqlite", filepath.Join(h.dir, "runecast.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), "CREATE TRIGGER full BEFORE INSERT ON decisions BEGIN SELECT RAISE(FAIL, 'disk full'); END"); err != nil {
+		t.Fatal(err)
+	}
+	if code, answer := s.do(http.MethodPost, reviewPath, podReview(h.vulnerable)); code != http.StatusOK || !strings.Contains(answer, deniedLine) {
+		t.Errorf("%d %s", code, answer)
+	}
+	until(t, "the server says that it is degraded", func() bool {
+		code, answer := s.do(http.MethodGet, "/readyz", "")
+		return code == http.StatusOK && strings.Contains(answer, `"status": "degraded"`) && strings.Contains(answer, "disk full")
+	})
+	if code := s.stop(); code != app.ExitOK {
+		t.Errorf("the server ended with %d", code)
+	}
+	if log := s.log.String(); !strings.Contains(log, "decision not stored; this line is its only record") || !strings.Contains(log, "CVE-2021-3711") {
+		t.Errorf("the decision is lost: %s", log)
 	}
 }
 
