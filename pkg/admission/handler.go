@@ -30,7 +30,8 @@ const (
 // 3 MiB, escaped sixfold, twice.
 const MaxBody = 32 << 20
 
-// maxBodies is how many bytes of bodies are read at a time, all reviews together. Decoding holds two to three times as much.
+// maxBodies is how many bytes of bodies are read at a time, all reviews together. Decoding holds two to three times as much. While
+// a review waits for a scan it holds the names of its images alone.
 const maxBodies = 256 << 20
 
 // maxPooledBody is the largest buffer that is kept for the next review; larger ones are rare and go back to the system.
@@ -127,14 +128,6 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Tim
 	default:
 		return &problem{code: http.StatusTooManyRequests, message: fmt.Sprintf("%d reviews are being handled already; ask again", h.MaxInFlight), retryAfter: 1}
 	}
-	size := r.ContentLength
-	if size < 0 {
-		size = MaxBody // of unknown length
-	}
-	if !h.bodies.TryAcquire(size) {
-		return &problem{code: http.StatusTooManyRequests, message: fmt.Sprintf("reviews of %d bytes together are being handled already; ask again", maxBodies), retryAfter: 1}
-	}
-	defer h.bodies.Release(size)
 	limit, err := reviewTime(r.URL.Query().Get("timeout"))
 	if err != nil {
 		return &problem{code: http.StatusBadRequest, message: err.Error()}
@@ -191,6 +184,14 @@ func tooLarge() *problem {
 
 // read takes the body in and decodes it. The buffer is free again when it returns: decoding copies what it keeps.
 func (h *Handler) read(w http.ResponseWriter, r *http.Request) (Request, Envelope, *problem) {
+	size := r.ContentLength
+	if size < 0 {
+		size = MaxBody // of unknown length
+	}
+	if !h.bodies.TryAcquire(size) {
+		return Request{}, Envelope{}, &problem{code: http.StatusTooManyRequests, message: fmt.Sprintf("bodies of %d bytes together are being read already; ask again", maxBodies), retryAfter: 1}
+	}
+	defer h.bodies.Release(size)
 	buffer := h.buffer()
 	defer h.release(buffer)
 	if r.ContentLength > 0 {

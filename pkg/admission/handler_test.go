@@ -1,17 +1,21 @@
 package admission_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	admissionv1beta1 "k8s.io/api/admission/v1beta1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/runecast/runecast/pkg/admission"
+	"github.com/runecast/runecast/pkg/scan"
 )
 
 func TestRefusals(t *testing.T) {
@@ -172,7 +176,7 @@ func TestManyLargeBodiesAreToldToComeAgain(t *testing.T) {
 	}
 	g.until("a review is refused", func() bool {
 		code, answer, header := g.send(podReview("CREATE", []string{"good:1"}, nil, ""))
-		if code == http.StatusTooManyRequests && (header.Get("Retry-After") != "1" || !strings.Contains(answer, "reviews of 268435456 bytes together are being handled already; ask again")) {
+		if code == http.StatusTooManyRequests && (header.Get("Retry-After") != "1" || !strings.Contains(answer, "bodies of 268435456 bytes together are being read already; ask again")) {
 			t.Errorf("%v %s", header, answer)
 		}
 		return code == http.StatusTooManyRequests
@@ -182,6 +186,33 @@ func TestManyLargeBodiesAreToldToComeAgain(t *testing.T) {
 		code, _, _ := g.send(podReview("CREATE", []string{"good:1"}, nil, ""))
 		return code == http.StatusOK
 	})
+}
+
+// TestWaitingReviewsHoldNoRoom lets more reviews wait for a scan than the largest bodies may be read at a time.
+func TestWaitingReviewsHoldNoRoom(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	var waiting atomic.Int32
+	g := newGate(t, scannerFunc(func(ctx context.Context, r scan.Request) (*scan.Report, error) {
+		if r.Reference == "slow:1" {
+			waiting.Add(1)
+			<-release
+		}
+		return byName(ctx, r)
+	}))
+	var wait sync.WaitGroup
+	defer func() { // before the server is closed, which waits for its requests
+		close(release)
+		wait.Wait()
+	}()
+	unknownLength := func(r *http.Request) { r.ContentLength = -1 } // so it counts as the largest while it is read
+	for i := range int32(9) {
+		wait.Go(func() { g.send(podReview("CREATE", []string{"slow:1"}, nil, ""), unknownLength) })
+		g.until("the review waits for its scan", func() bool { return waiting.Load() == i+1 })
+	}
+	if code, answer, _ := g.send(podReview("CREATE", []string{"good:1"}, nil, ""), unknownLength); code != http.StatusOK {
+		t.Errorf("while nine reviews wait, another gets %d %s", code, answer)
+	}
 }
 
 // hold sends a review of unknown length whose body does not end before release is closed, and waits until it is being read.

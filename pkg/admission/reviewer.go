@@ -73,7 +73,7 @@ func NewReviewer(config ReviewerConfig) *Reviewer { //nolint:gocritic // made on
 }
 
 // Review decides one request by a policy. The context's deadline is when the answer must be there: images whose scans are
-// not done by then are judged as pending. arrived is when the request came in. The decision is complete, and whether it is recorded is the caller's choice.
+// not done by then are judged as pending. arrived is when the request came in. The decision is complete, and whether it is recorded is the caller's choice. Review takes the request's objects out of it, once it has read them.
 func (r *Reviewer) Review(ctx context.Context, p *policy.Policy, request *Request, arrived time.Time) (response *Response, decision *Decision) {
 	decision = r.newDecision(p, request, arrived)
 	defer func() {
@@ -117,6 +117,7 @@ func (r *Reviewer) decide(ctx context.Context, p *policy.Policy, request *Reques
 			former = old
 		}
 	}
+	request.Object, request.OldObject = nil, nil // megabytes, perhaps, that need not wait for a scan
 	references := current.NewImages(former)
 	switch {
 	case len(references) == 0 && former != nil:

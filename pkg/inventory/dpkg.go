@@ -101,12 +101,12 @@ type paragraph struct {
 	own     bool // it is the distribution's, see isDistributors
 }
 
-// dpkgParagraphs checks a database and hands on a reduced one. whole means the database proper, where each package must have a
-// status and the last line must be complete.
+// dpkgParagraphs checks a database and hands on a reduced one. whole means the database proper, where the last line must be
+// complete.
 func dpkgParagraphs(ctx context.Context, lines *lineReader, whole bool, out *pieces) error {
 	var p paragraph
 	flush := func() error {
-		installed, err := p.installed(whole)
+		installed, err := p.installed()
 		if err != nil {
 			return fmt.Errorf("paragraph before line %d: %w", lines.number+1, err)
 		}
@@ -122,9 +122,10 @@ func dpkgParagraphs(ctx context.Context, lines *lineReader, whole bool, out *pie
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err == nil && len(line) == 0 {
-			err = flush()
-		} else if err == nil {
+		if err == nil && (len(line) == 0 || p.name != "" && bytes.HasPrefix(line, []byte("Package:"))) {
+			err = flush() // paragraphs that follow each other without a blank line are several packages all the same
+		}
+		if err == nil && len(line) > 0 {
 			err = p.add(line, lines)
 		}
 		if err != nil {
@@ -192,16 +193,14 @@ func isFieldName(key []byte) bool {
 }
 
 // installed tells whether the package's files are in the image. That is so in every state but "not-installed" and
-// "config-files": an unpacked package that waits for its configuration or a trigger can be run all the same.
-func (p *paragraph) installed(whole bool) (bool, error) {
+// "config-files": an unpacked package that waits for its configuration or a trigger can be run all the same. Without a state it
+// is taken for installed: distroless images write none, nor do chiselled Ubuntu ones, in var/lib/dpkg/status itself.
+func (p *paragraph) installed() (bool, error) {
 	if p.fields == 0 {
 		return false, nil
 	}
 	if p.name == "" || strings.ContainsAny(p.name, " \t") {
 		return false, fmt.Errorf("a package has no name, or the bad name %q", p.name)
-	}
-	if p.status == "" && whole {
-		return false, fmt.Errorf("package %s has no status", p.name)
 	}
 	if p.status != "" {
 		words := strings.Fields(p.status)

@@ -71,7 +71,6 @@ func TestDatabaseFaults(t *testing.T) {
 	for name, tt := range map[string]struct{ path, text, want string }{
 		"dpkg cut in a line":        {status, dpkgBash + cut, "var/lib/dpkg/status is corrupt: it is cut short in line 19"},
 		"dpkg cut after a line":     {status, dpkgBash + "Package: libssl1.1\nStatus: install ok installed\n", "var/lib/dpkg/status is corrupt: paragraph before line 10: package libssl1.1 has no version"},
-		"dpkg without a status":     {status, "Package: a\nVersion: 1\n\n" + dpkgBash, "var/lib/dpkg/status is corrupt: paragraph before line 4: package a has no status"},
 		"dpkg with a bad status":    {status, "Package: a\nVersion: 1\nStatus: installed\n\n", `var/lib/dpkg/status is corrupt: paragraph before line 5: package a has the bad status "installed"`},
 		"dpkg without a name":       {status, "Version: 1\nStatus: install ok installed\n\n", `var/lib/dpkg/status is corrupt: paragraph before line 4: a package has no name, or the bad name ""`},
 		"dpkg is binary":            {status, "\x7fELF\x02\x01\x01\x00\x00\x00", "var/lib/dpkg/status is corrupt: line 1 has a zero byte"},
@@ -94,6 +93,38 @@ func TestDatabaseFaults(t *testing.T) {
 			wantError(t, err, "corrupt", tt.want)
 			if inv, err := merge(t, l, scanItems(t, text(tt.path, ""))); err != nil || len(inv.Packages) != 0 {
 				t.Errorf("a later layer's database does not count: %v, %v", inv.Packages, err)
+			}
+		})
+	}
+}
+
+// TestDpkgWithoutStates reads the database of a chiselled Ubuntu image, which is made of packages' control files.
+func TestDpkgWithoutStates(t *testing.T) {
+	t.Parallel()
+	for name, between := range map[string]string{"with blank lines": "\n", "one after the other": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			status := "Package: libc6\nVersion: 2.35-0ubuntu3\nSource: glibc\n" + between + "Package: openssl\nVersion: 3.0.2-0ubuntu1\n"
+			inv := mustMerge(t, scanItems(t, text("etc/os-release", "ID=ubuntu\nVERSION_ID=\"22.04\"\n"), text("var/lib/dpkg/status", status)))
+			if len(inv.Packages) != 2 || inv.Packages[0].Name != "libc6" || inv.Packages[0].Source != "glibc" || inv.Packages[1].Name != "openssl" || len(inv.Unread) > 0 {
+				t.Errorf("packages %+v, unread %q", inv.Packages, inv.Unread)
+			}
+		})
+	}
+}
+
+// TestWhatIsNoDistribution takes images for whole that only look as if something was missing.
+func TestWhatIsNoDistribution(t *testing.T) {
+	t.Parallel()
+	for name, items := range map[string][]item{
+		"a label in os-release":       {text("etc/os-release", "PRETTY_NAME=\"K3s v1.29\"\n"), text("bin/k3s", "x")},
+		"an empty rpm database":       {text("etc/os-release", debian10), text("var/lib/dpkg/status", dpkgBash), text("var/lib/rpm/rpmdb.sqlite", "")},
+		"broken metadata among tests": {text("etc/os-release", debian10), text("var/lib/dpkg/status", dpkgBash), text("app/tests/data/broken.dist-info/METADATA", "x")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if inv := mustMerge(t, scanItems(t, items...)); len(inv.Unread) > 0 {
+				t.Errorf("unread %q", inv.Unread)
 			}
 		})
 	}

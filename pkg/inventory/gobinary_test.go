@@ -68,7 +68,7 @@ func TestGoProgramBuilt(t *testing.T) {
 	if !slices.Contains(got, "golang.org/x/net 0.1.0") {
 		t.Errorf("golang.org/x/net is missing in %q", got)
 	}
-	if len(inv.Warnings) != 1 || !strings.HasPrefix(inv.Warnings[0], "no package database and no os-release found") {
+	if len(inv.Warnings) != 1 || !strings.HasPrefix(inv.Warnings[0], "no package database and no distribution found") {
 		t.Errorf("warnings are %q", inv.Warnings)
 	}
 }

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -98,8 +99,10 @@ func isInstalled(p string, kind fileKind) bool {
 	case kindZip:
 		dir := path.Base(path.Dir(p))
 		return dir == "site-packages" || dir == "dist-packages"
+	case kindPython: // anywhere, as pip installs into any directory that it is given, but for what lies among tests
+		return !slices.ContainsFunc(strings.Split(p, "/"), func(part string) bool { return part == "test" || part == "tests" || part == "testdata" })
 	default:
-		return kind == kindPython || kind == kindGo
+		return kind == kindGo
 	}
 }
 

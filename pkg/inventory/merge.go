@@ -102,7 +102,7 @@ func (m *merger) packages(ctx context.Context) error {
 			continue
 		case kind.isLanguage():
 			m.take(p, f, "")
-		case kind == kindForeign:
+		case kind == kindForeign && f.file.Warning != foreignEmpty:
 			m.unread("%s: the package manager that it belongs to is not supported", p)
 		}
 		if f.file.Unread != "" {
@@ -153,10 +153,10 @@ func (m *merger) finish() {
 	name := cmp.Or(inv.OS.PrettyName, inv.OS.ID)
 	switch {
 	case len(inv.Databases) > 0 || len(inv.Unread) > 0:
-	case name != "": // a distribution whose database was removed hides what is installed
+	case inv.OS.ID != "": // a distribution whose database was removed hides what is installed
 		m.unread("the image is of %s and has no package database", name)
 	default:
-		m.warn("no package database and no os-release found: only Go programs, npm modules and Python distributions are listed")
+		m.warn("no package database and no distribution found: only Go programs, npm modules and Python distributions are listed")
 	}
 	inv.Unread = firstOf(inv.Unread, "of what is unread")
 	slices.SortFunc(inv.Packages, comparePackages)

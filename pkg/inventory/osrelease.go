@@ -57,7 +57,15 @@ func unquote(s string) string {
 	return strings.ToValidUTF8(b.String(), "\uFFFD")
 }
 
-// foreignExtractor notes the database of a package manager that is not read, so that Merge can say so.
+// foreignExtractor notes the database of a package manager that is not read, so that Merge can say so. One of no bytes, as a tool
+// leaves that was run on another distribution, holds no package.
 type foreignExtractor struct{}
 
-func (foreignExtractor) extract(context.Context, candidate) (contents, error) { return contents{}, nil }
+func (foreignExtractor) extract(_ context.Context, c candidate) (contents, error) {
+	if c.size == 0 {
+		return contents{Warning: foreignEmpty}, nil
+	}
+	return contents{}, nil
+}
+
+const foreignEmpty = "it is empty"
