@@ -4,7 +4,6 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 GOLANGCI_LINT_VERSION := v2.15.0
-BENCHSTAT_VERSION     := v0.0.0-20260709024250-82a0b07e230d
 TOOLS := $(CURDIR)/.cache/tools
 
 # The directory of the server that `make run` starts, and the vulnerability data it builds its feed from: a directory with
@@ -48,6 +47,7 @@ bench: bench-review bench-scan ## Run the benchmarks that the README quotes
 .PHONY: bench-review
 bench-review: ## A cached review beside an empty handler that decodes and allows
 	go test -run '^$$' -bench Review -benchtime 2s -count 3 ./pkg/admission
+	go test -run '^$$' -bench ServeReview -benchtime 2s -count 3 ./cmd/runecast/app
 
 .PHONY: bench-scan
 bench-scan: ## A cold scan of a 200 MB image beside gunzip and a tar walk of the same layers
