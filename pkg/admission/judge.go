@@ -84,9 +84,10 @@ func (r *Reviewer) judgeOn(ctx context.Context, p *policy.Policy, reference, pla
 		}
 	}()
 	out.subject = policy.Subject{Reference: reference, Platform: platform, Outcome: policy.OutcomeScanned}
-	if _, exempt := p.ExemptsImage(reference); p.NeedsScan() && !exempt {
-		report, err := r.Scanner.Scan(ctx, scan.Request{Reference: reference, Platform: platform})
-		out.subject, out.kind = SubjectOf(scan.Request{Reference: reference, Platform: platform}, report, err)
+	if p.NeedsScanOf(reference) {
+		request := scan.Request{Reference: reference, Platform: platform}
+		report, err := r.Scanner.Scan(ctx, request)
+		out.subject, out.kind = SubjectOf(request, report, err)
 		if report != nil {
 			out.revision = report.Feed.Revision
 		}

@@ -90,6 +90,15 @@ func orDefault[T ~string](value, def T) T {
 // NeedsScan tells whether judging an image takes its findings. It is false where every rule is about the image's name alone.
 func (p *Policy) NeedsScan() bool { return p.compiled == nil || p.compiled.needsScan }
 
+// NeedsScanOf tells whether judging the image of a reference takes its findings: NeedsScan, unless exemptImages covers it.
+func (p *Policy) NeedsScanOf(ref string) bool {
+	if !p.NeedsScan() {
+		return false
+	}
+	_, exempt := p.ExemptsImage(ref)
+	return !exempt
+}
+
 // Revision identifies the policy's content: equal revisions judge alike. It is a hash in hexadecimal, of everything but Source.
 func (p *Policy) Revision() string {
 	if p.compiled == nil {

@@ -49,7 +49,7 @@ func NewEngine(opts Options) (*Engine, error) { //nolint:gocritic // hugeParam: 
 // Scan implements Scanner. Without a feed it does nothing and gives KindNoFeed: the inventory alone answers nobody, and the
 // first scan after a feed has come finds out the same. A scan that outlasts ctx gives KindPending and goes on.
 func (e *Engine) Scan(ctx context.Context, req Request) (*Report, error) {
-	feed, err := e.feeds.describe()
+	revision, err := e.feeds.revision()
 	if err != nil {
 		return nil, explain(req.Reference, err)
 	}
@@ -57,7 +57,7 @@ func (e *Engine) Scan(ctx context.Context, req Request) (*Report, error) {
 	if err != nil {
 		return nil, unresolved(ctx, req.Reference, err)
 	}
-	if r := e.reports.get(ctx, img.Digest, feed.Revision); r != nil {
+	if r := e.reports.get(ctx, img.Digest, revision); r != nil {
 		return r.as(img), nil
 	}
 	r, shared, err := e.flights.do(ctx, flightKey(img, img.Digest), func(ctx context.Context, status *status) (*Report, func(context.Context), error) {
@@ -100,8 +100,8 @@ func (e *Engine) Wait(ctx context.Context) error { return e.flights.wait(ctx) }
 // scan makes a report and what is to be done once it is given out: keeping it.
 func (e *Engine) scan(ctx context.Context, img *image.Image, status *status) (*Report, func(context.Context), error) {
 	begin := e.now()
-	if feed, err := e.feeds.describe(); err == nil {
-		if r := e.reports.memory.get(img.Digest, feed.Revision); r != nil { // made between the caller's look and now
+	if revision, err := e.feeds.revision(); err == nil {
+		if r := e.reports.memory.get(img.Digest, revision); r != nil { // made between the caller's look and now
 			return r, nil, nil
 		}
 	}

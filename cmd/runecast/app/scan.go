@@ -78,11 +78,7 @@ func (c *command) scan(ctx context.Context, request scan.Request, policyID strin
 		}
 	}
 	out := scanned{}
-	needed := p == nil
-	if p != nil {
-		_, exempt := p.ExemptsImage(request.Reference)
-		needed = p.NeedsScan() && !exempt
-	}
+	needed := p == nil || p.NeedsScanOf(request.Reference)
 	var scanErr error
 	if needed {
 		out.Report, scanErr = l.scanner.Scan(ctx, request)
