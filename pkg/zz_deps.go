@@ -1,0 +1,22 @@
+package pkg
+
+import (
+	_ "github.com/CycloneDX/cyclonedx-go"
+	_ "github.com/awslabs/amazon-ecr-credential-helper/ecr-login"
+	_ "github.com/chrismellard/docker-credential-acr-env/pkg/credhelper"
+	_ "github.com/containerd/stargz-snapshotter/estargz"
+	_ "github.com/containerd/stargz-snapshotter/estargz/zstdchunked"
+	_ "github.com/google/go-containerregistry/pkg/authn/kubernetes"
+	_ "github.com/google/go-containerregistry/pkg/v1/google"
+	_ "github.com/google/osv-scalibr/extractor/filesystem/language/dotnet/depsjson"
+	_ "github.com/google/osv-scalibr/extractor/filesystem/language/java/archive"
+	_ "github.com/google/osv-scalibr/extractor/filesystem/language/ruby/gemspec"
+	_ "github.com/google/osv-scalibr/extractor/filesystem/language/rust/cargoauditable"
+	_ "github.com/google/osv-scalibr/extractor/filesystem/os/rpm"
+	_ "github.com/owenrumney/go-sarif/v3/pkg/report"
+	_ "github.com/pelletier/go-toml/v2"
+	_ "github.com/spdx/tools-golang/spdx/v2/v2_3"
+	_ "github.com/spdx/tools-golang/json"
+	_ "golang.org/x/time/rate"
+	_ "k8s.io/client-go/kubernetes"
+)
