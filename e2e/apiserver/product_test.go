@@ -133,7 +133,7 @@ func (p *product) newServer(ctx context.Context, name, port string) (*server, er
 // start runs the server and waits until it is ready.
 func (s *server) start(ctx context.Context, ps *processes) error {
 	var err error
-	s.process, err = ps.add(s.product.dir, "serve-"+s.name, s.product.binary, "serve",
+	s.process, err = ps.add(s.product.dir, "serve-"+s.name, s.product.binary, "serve", "--registry-allow-networks", "127.0.0.0/8",
 		"--data-dir", s.dataDir, "--listen", s.host, "--feed", s.product.feed)
 	if err != nil {
 		return err

@@ -3,12 +3,12 @@ package image
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
-	"syscall"
 )
 
 // plainHint tells how a registry without TLS comes to be asked.
@@ -34,12 +34,16 @@ func withRegistry(ctx context.Context, host string) context.Context {
 // services of the cloud that we run in nor those of our own host are anybody's registry.
 func (g *guard) permit(req *http.Request) error {
 	host := req.URL.Hostname()
-	if addr, err := netip.ParseAddr(host); err == nil && isReserved(addr) {
+	addr, err := netip.ParseAddr(host)
+	if err == nil && isReserved(addr) {
 		return reserved(addr)
 	}
 	asked, known := req.Context().Value(registryKey{}).(string)
 	if known && isLocal(host) && !isLocal(hostname(asked)) {
 		return &forbidden{text: "it leads to the local address " + req.URL.Host}
+	}
+	if err := g.permitLiteral(req.URL); err != nil {
+		return err
 	}
 	if req.URL.Scheme != "https" && !isLoopback(host) && !g.plain[strings.ToLower(req.URL.Host)] {
 		return &forbidden{text: fmt.Sprintf("%s is %s", req.URL.Host, plainHint), plain: true}
@@ -47,15 +51,27 @@ func (g *guard) permit(req *http.Request) error {
 	return nil
 }
 
-// refuseReserved is a net.Dialer's Control: it sees what a name was resolved to, at the last moment, when DNS can no longer
-// answer otherwise.
-func refuseReserved(_, address string, _ syscall.RawConn) error {
-	to, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("address %q cannot be read: %w", address, err)
+// permitLiteral judges what is not left to DNS, because a proxy would connect to it for us.
+func (g *guard) permitLiteral(to *url.URL) error {
+	host, port := to.Hostname(), to.Port()
+	if port == "" {
+		port = map[string]string{"http": "80"}[to.Scheme]
 	}
-	if isReserved(to.Addr()) {
-		return reserved(to.Addr())
+	if port == "" {
+		port = "443"
+	}
+	hostPort := net.JoinHostPort(host, port)
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return g.networks.check(hostPort, addr)
+	}
+	if isLoopback(host) {
+		if err := g.networks.check(hostPort, netip.IPv6Loopback()); err != nil {
+			return g.networks.check(hostPort, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+		}
+		return nil
+	}
+	if !isHostName(host) {
+		return &forbidden{text: to.Host + " is no name of a host"}
 	}
 	return nil
 }
@@ -67,11 +83,7 @@ func reserved(addr netip.Addr) error {
 // isReserved tells the addresses of the link, where most clouds serve a machine its credentials, and those of the clouds that
 // chose others: Amazon and Google for IPv6, Alibaba, Azure and Oracle.
 func isReserved(addr netip.Addr) bool {
-	addr = addr.Unmap().WithZone("")
-	if nat64 := netip.MustParsePrefix("64:ff9b::/96"); nat64.Contains(addr) { // RFC 6052: IPv4 behind a translator
-		all := addr.As16()
-		addr = netip.AddrFrom4([4]byte(all[12:]))
-	}
+	addr = embedded(addr)
 	return addr.IsLinkLocalUnicast() || addr.IsLinkLocalMulticast() || slices.Contains([]string{
 		"fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192",
 	}, addr.String())

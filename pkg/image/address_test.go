@@ -2,11 +2,9 @@ package image_test
 
 import (
 	"errors"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -51,6 +49,7 @@ func wired(t *testing.T, w *wire, plain ...string) *image.Puller {
 	t.Helper()
 	return newPuller(t, func(o *image.Options) {
 		o.Transport, o.PlainHTTP, o.Attempts = w, plain, 1
+		o.AllowNetworks = []string{"10.1.2.3:5000", "192.168.1.1"}
 		o.Keychain = keychain{&authn.Basic{Username: "robot", Password: "correct-horse"}}
 	})
 }
@@ -106,6 +105,7 @@ func TestRegistriesLeadNowhere(t *testing.T) {
 		ref      = "evil.example/a/b:1"
 		notMade  = "image " + ref + ": the request for manifest 1 to registry evil.example is not made: "
 		reserved = " is a link-local address or one of a cloud's metadata service, where no registry is"
+		unlisted = " address; if it may be asked, name it in the setting registryAllowNetworks"
 		noTLS    = " is asked without TLS only if the server's setting registryPlainHttp names it"
 	)
 	for to, want := range map[string]string{
@@ -116,6 +116,14 @@ func TestRegistriesLeadNowhere(t *testing.T) {
 		"https://[fd00:ec2::254]/latest/":          notMade + "fd00:ec2::254" + reserved,
 		"https://100.100.100.200/latest/":          notMade + "100.100.100.200" + reserved,
 		"https://[fe80::1%25eth0]/":                notMade + "fe80::1%eth0" + reserved,
+		"https://[2002:a9fe:a9fe::1]/":             notMade + "2002:a9fe:a9fe::1" + reserved,
+		"https://10.1.2.3:6443/":                   notMade + "10.1.2.3:6443 is at a private" + unlisted,
+		"https://[::ffff:192.168.7.7]/":            notMade + "[::ffff:192.168.7.7]:443 is at a private" + unlisted,
+		"https://[64:ff9b::a01:203]/":              notMade + "[64:ff9b::a01:203]:443 is at a private" + unlisted,
+		"https://[2002:c0a8:707::]/":               notMade + "[2002:c0a8:707::]:443 is at a private" + unlisted,
+		"https://[fd12::1]/":                       notMade + "[fd12::1]:443 is at a private" + unlisted,
+		"https://0x7f.1/":                          notMade + "0x7f.1 is no name of a host",
+		"https://2130706433/":                      notMade + "2130706433 is no name of a host",
 		"http://intranet.example/":                 notMade + "intranet.example" + noTLS,
 		"http://127.0.0.1:6443/api":                notMade + "it leads to the local address 127.0.0.1:6443",
 		"https://LocalHost.:6443/api":              notMade + "it leads to the local address LocalHost.:6443",
@@ -165,51 +173,6 @@ func TestRegistryAtTheLink(t *testing.T) {
 		"169.254.169.254 is a link-local address or one of a cloud's metadata service, where no registry is")
 	if len(w.asked) != 0 {
 		t.Errorf("asked %q", w.asked)
-	}
-}
-
-// TestNamesOfLinkLocalAddresses looks at the last check, after DNS: what a connection would be made to.
-func TestNamesOfLinkLocalAddresses(t *testing.T) {
-	t.Parallel()
-	for address, refused := range map[string]bool{
-		"169.254.169.254:80": true, "[fe80::1%eth0]:443": true, "[fd00:ec2::254]:80": true, "168.63.129.16:80": true, "192.0.0.192:80": true,
-		"[::ffff:169.254.1.2]:443": true, "127.0.0.1:5000": false, "10.1.2.3:443": false, "[2606:4700::1]:443": false, "100.100.100.201:443": false,
-	} {
-		if err := image.RefuseReserved("tcp", address, syscall.RawConn(nil)); (err != nil) != refused {
-			t.Errorf("%s: %v", address, err)
-		}
-	}
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	dialer := &net.Dialer{Control: func(network, _ string, c syscall.RawConn) error { // as if the name were resolved so
-		return image.RefuseReserved(network, "169.254.169.254:443", c)
-	}}
-	p := newPuller(t, func(o *image.Options) { o.Transport = &http.Transport{DialContext: dialer.DialContext} })
-	_, err = p.Resolve(t.Context(), l.Addr().String()+"/a:1", "")
-	e := wantFault(t, err, image.KindUnreachable, "image "+l.Addr().String()+"/a:1: the request for manifest 1 to registry "+l.Addr().String()+
-		" is not made: 169.254.169.254 is a link-local address or one of a cloud's metadata service, where no registry is")
-	if e.Temporary() {
-		t.Error("temporary")
-	}
-}
-
-// TestDefaultTransportLooksAtAddresses goes past the check of names, as a name that resolves to the address would.
-func TestDefaultTransportLooksAtAddresses(t *testing.T) {
-	t.Parallel()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://169.254.169.254/latest/meta-data/", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := image.DirectTransport().RoundTrip(req)
-	if err == nil {
-		_ = resp.Body.Close()
-	}
-	const want = "dial tcp 169.254.169.254:80: 169.254.169.254 is a link-local address or one of a cloud's metadata service, where no registry is"
-	if err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

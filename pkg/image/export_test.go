@@ -1,14 +1,12 @@
 package image
 
-import (
-	"net/http"
-	"syscall"
-)
+import "net/netip"
 
-// RefuseReserved is what the default transport asks before it connects; tests cannot make names resolve to such addresses.
-func RefuseReserved(network, address string, c syscall.RawConn) error {
-	return refuseReserved(network, address, c)
+// CheckAddress is what the default transport asks before it connects, for tests: they cannot be at such addresses.
+func CheckAddress(allow []string, hostPort string, addr netip.Addr) error {
+	n, err := parseNetworks(allow)
+	if err != nil {
+		return err
+	}
+	return n.check(hostPort, addr)
 }
-
-// DirectTransport is the part of the default transport that needs no proxy.
-func DirectTransport() http.RoundTripper { return newNetwork().direct }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"time"
 
@@ -14,9 +15,15 @@ import (
 // Options are the settings of a Puller. Zero values mean the defaults.
 type Options struct {
 	Keychain  authn.Keychain    // credentials by registry; default authn.DefaultKeychain, the files of docker login
-	Transport http.RoundTripper // default one of our own with the proxy of the environment, which connects to no link-local address
-	PlainHTTP []string          // hosts, with their port, that may be asked without TLS; loopback addresses always may, private ones not
+	Transport http.RoundTripper // default one of our own with the proxy of the environment, which connects to allowed addresses alone
+	Resolver  *net.Resolver     // of the default transport; default net.DefaultResolver
+	PlainHTTP []string          // hosts, with their port, that may be asked without TLS; allowed loopback addresses always may, private ones not
 	UserAgent string            // default "runecast"
+
+	// AllowNetworks names what registries may be at beside public addresses: networks (10.1.0.0/16), addresses, and hosts (name,
+	// name:port, *.domain) whatever they resolve to. Link-local addresses and those of clouds' metadata services never are
+	// allowed. Default nothing.
+	AllowNetworks []string
 
 	ResolveTTL     time.Duration // how long a tag's digest is believed without asking again; default 30 s
 	ResolveTimeout time.Duration // of all requests for one manifest together, retries included; default 30 s
@@ -34,6 +41,8 @@ type Options struct {
 
 	Now func() time.Time   // default time.Now
 	Log logrus.FieldLogger // told of retries; default nothing
+
+	networks *networks // of AllowNetworks
 }
 
 // fill fills in the zero values and checks the rest, all errors at once.
@@ -68,6 +77,11 @@ func (o *Options) fill() error {
 	attempts := int64(o.Attempts)
 	number("Attempts", &attempts, 3)
 	o.Attempts = int(attempts)
+	allowed, err := parseNetworks(o.AllowNetworks)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	o.networks = allowed
 	o.fillParts()
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("image options: %w", err)
@@ -80,7 +94,7 @@ func (o *Options) fillParts() {
 		o.Keychain = authn.DefaultKeychain
 	}
 	if o.Transport == nil {
-		o.Transport = newNetwork()
+		o.Transport = newNetwork(o.networks, o.Resolver)
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = "runecast"

@@ -18,11 +18,10 @@ const maxRedirects = 5
 // does so for its clients, and may itself be at an address that no registry may have.
 type network struct{ direct, proxied http.RoundTripper }
 
-func newNetwork() *network {
-	dialer := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	guarded := dialer
-	guarded.Control = refuseReserved
-	return &network{direct: newTransport(&guarded, nil), proxied: newTransport(&dialer, http.ProxyFromEnvironment)}
+func newNetwork(allowed *networks, resolver *net.Resolver) *network {
+	plain := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Resolver: resolver}
+	guarded := &dialer{networks: allowed, net: plain}
+	return &network{direct: newTransport(guarded.DialContext, nil), proxied: newTransport(plain.DialContext, http.ProxyFromEnvironment)}
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -34,10 +33,10 @@ func (n *network) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // newTransport decompresses nothing by itself: a digest is that of the bytes as stored.
-func newTransport(dialer *net.Dialer, proxy func(*http.Request) (*url.URL, error)) *http.Transport {
+func newTransport(dial func(ctx context.Context, network, hostPort string) (net.Conn, error), proxy func(*http.Request) (*url.URL, error)) *http.Transport {
 	return &http.Transport{
 		Proxy:               proxy,
-		DialContext:         dialer.DialContext,
+		DialContext:         dial,
 		ForceAttemptHTTP2:   true,
 		MaxIdleConns:        100,
 		MaxIdleConnsPerHost: 16,
@@ -53,6 +52,7 @@ func newTransport(dialer *net.Dialer, proxy func(*http.Request) (*url.URL, error
 // a least speed, and turns the answers that ask to wait into *throttled, so that all callers see the time they ask for.
 type guard struct {
 	inner         http.RoundTripper
+	networks      *networks
 	plain         map[string]bool // hosts that may be asked without TLS
 	userAgent     string
 	headerTimeout time.Duration

@@ -46,7 +46,7 @@ func startServer(ctx context.Context, dir string) (*server, error) {
 	s := &server{code: make(chan int, 1), log: &logBuffer{}}
 	ctx, s.cancel = context.WithCancel(ctx)
 	go func() {
-		args := []string{"--data-dir", dir, "--log-format", "json", "serve", "--listen", "127.0.0.1:0"}
+		args := []string{"--data-dir", dir, "--log-format", "json", "serve", "--listen", "127.0.0.1:0", "--registry-allow-networks", "127.0.0.0/8"}
 		s.code <- app.Main(ctx, args, app.Streams{In: strings.NewReader(""), Out: io.Discard, Err: s.log})
 	}()
 	tick := time.NewTicker(10 * time.Millisecond)

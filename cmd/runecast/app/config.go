@@ -48,12 +48,13 @@ type Config struct {
 	AllowedRegistries []string `koanf:"allowedRegistries"` // patterns for built-in policy 4
 	Platforms         []string `koanf:"platforms"`         // of the cluster's nodes; default linux/amd64
 
-	RegistryPlainHTTP []string      `koanf:"registryPlainHttp"` // registries, as host:port, that are asked without TLS; loopback ones are so in any case
-	ResolveTTL        time.Duration `koanf:"resolveTtl"`        // how long a tag's digest is remembered; default 30s
-	ScanTimeout       time.Duration `koanf:"scanTimeout"`       // for one image, in the background too; default 10m
-	ScanConcurrency   int           `koanf:"scanConcurrency"`   // images scanned at a time; default 4
-	MaxImageBytes     int64         `koanf:"maxImageBytes"`     // of all layers, compressed; default 16 GiB
-	MaxLayerBytes     int64         `koanf:"maxLayerBytes"`     // of one layer, compressed; default 10 GiB
+	RegistryPlainHTTP     []string      `koanf:"registryPlainHttp"`     // registries, as host:port, that are asked without TLS; allowed loopback ones are so in any case
+	RegistryAllowNetworks []string      `koanf:"registryAllowNetworks"` // networks, addresses, hosts[:port] and *.domains that registries may be at beside public addresses; default none, for scan and review loopback and private ones
+	ResolveTTL            time.Duration `koanf:"resolveTtl"`            // how long a tag's digest is remembered; default 30s
+	ScanTimeout           time.Duration `koanf:"scanTimeout"`           // for one image, in the background too; default 10m
+	ScanConcurrency       int           `koanf:"scanConcurrency"`       // images scanned at a time; default 4
+	MaxImageBytes         int64         `koanf:"maxImageBytes"`         // of all layers, compressed; default 16 GiB
+	MaxLayerBytes         int64         `koanf:"maxLayerBytes"`         // of one layer, compressed; default 10 GiB
 
 	MaxUncompressedBytes int64 `koanf:"maxUncompressedBytes"` // of one layer; default 32 GiB
 	MaxRatio             int64 `koanf:"maxRatio"`             // of a layer's uncompressed to its compressed bytes; default 200
@@ -99,6 +100,7 @@ func addPolicyFlags(flags *pflag.FlagSet) {
 
 func addScanFlags(flags *pflag.FlagSet) {
 	flags.StringSlice("registry-plain-http", nil, "registries, as `host:port`, that are asked without TLS")
+	flags.StringSlice("registry-allow-networks", nil, "networks, addresses, `hosts` or *.domains that registries may be at beside public addresses")
 	flags.Duration("resolve-ttl", 0, "how long a tag's digest is remembered (default 30s)")
 	flags.Duration("scan-timeout", 0, "for one image (default 10m)")
 	flags.Int("scan-concurrency", 0, "images scanned at a time (default 4)")
@@ -156,7 +158,7 @@ func keys() map[string]string {
 	names := map[string]string{}
 	for _, flag := range []string{
 		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight",
-		"policy-files", "allowed-registries", "platforms", "registry-plain-http", "resolve-ttl", "scan-timeout", "scan-concurrency",
+		"policy-files", "allowed-registries", "platforms", "registry-plain-http", "registry-allow-networks", "resolve-ttl", "scan-timeout", "scan-concurrency",
 		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio",
 	} {
 		words := strings.Split(flag, "-")

@@ -51,7 +51,7 @@ func newEngine(config *Config, s *store.Store, observe scan.Metrics, progress fu
 		log.Warn(warning)
 	}
 	puller, err := image.NewPuller(image.Options{
-		PlainHTTP: config.RegistryPlainHTTP, UserAgent: "runecast/" + buildVersion().Version,
+		PlainHTTP: config.RegistryPlainHTTP, AllowNetworks: config.RegistryAllowNetworks, UserAgent: "runecast/" + buildVersion().Version,
 		ResolveTTL: config.ResolveTTL, MaxImageBytes: config.MaxImageBytes, MaxLayerBytes: config.MaxLayerBytes,
 		MaxUncompressedBytes: config.MaxUncompressedBytes, MaxRatio: config.MaxRatio, Log: log,
 	})
@@ -97,7 +97,11 @@ func newLocal(ctx context.Context, config *Config, progress func(scan.Progress),
 		log.WithError(err).Warn("going on without a cache of earlier scans")
 	}
 	m := newMetrics()
-	e, err := newEngine(config, s, m, progress, log)
+	own := *config
+	if len(own.RegistryAllowNetworks) == 0 { // whoever runs a command names the images and is on the machine already
+		own.RegistryAllowNetworks = image.LocalNetworks()
+	}
+	e, err := newEngine(&own, s, m, progress, log)
 	if err != nil {
 		return nil, errors.Join(err, closeStore(s))
 	}

@@ -71,7 +71,7 @@ func (h *home) serve(args ...string) *served {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(h.t.Context()))
 	code := make(chan int, 1)
 	go func() {
-		all := append([]string{"--data-dir", h.dir, "--log-format", "json", "serve", "--listen", "127.0.0.1:0"}, args...)
+		all := append([]string{"--data-dir", h.dir, "--log-format", "json", "serve", "--listen", "127.0.0.1:0", "--registry-allow-networks", "127.0.0.0/8"}, args...)
 		code <- app.Main(ctx, all, app.Streams{In: strings.NewReader(""), Out: io.Discard, Err: s.log})
 	}()
 	s.stop = sync.OnceValue(func() int { cancel(); return <-code })
