@@ -17,6 +17,5 @@ import (
 	_ "github.com/pelletier/go-toml/v2"
 	_ "github.com/spdx/tools-golang/spdx/v2/v2_3"
 	_ "github.com/spdx/tools-golang/json"
-	_ "golang.org/x/time/rate"
 	_ "k8s.io/client-go/kubernetes"
 )

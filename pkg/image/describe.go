@@ -23,6 +23,7 @@ func describe(ctx context.Context, t target, what string, err error) *Error {
 		answered *transport.Error
 		login    *loginError
 		never    *forbidden
+		ours     *crowded
 	)
 	switch {
 	case errors.As(err, &own):
@@ -34,6 +35,9 @@ func describe(ctx context.Context, t target, what string, err error) *Error {
 			text += fmt.Sprintf(" and asks to wait %s", limited.after)
 		}
 		e.Err = &cause{text, err}
+	case errors.As(err, &ours):
+		e.Kind = KindRateLimited
+		e.Err = &cause{fmt.Sprintf("the request for %s to registry %s is not made: %s", what, e.Host, ours.text), err}
 	case errors.As(err, &answered):
 		e.Kind, e.Status = kindOf(answered.StatusCode), answered.StatusCode
 		e.Err = &cause{refusal(e.Host, what, answered), err}

@@ -13,7 +13,7 @@ const (
 	KindBadReference Kind = "bad-reference" // the name is no image reference
 	KindUnauthorized Kind = "unauthorized"  // 401 or 403 from the registry
 	KindNotFound     Kind = "not-found"     // no such repository, tag or digest
-	KindRateLimited  Kind = "rate-limited"  // 429 from the registry, to the end of our patience
+	KindRateLimited  Kind = "rate-limited"  // 429 from the registry, or no turn under our own limits, to the end of our patience
 	KindUnreachable  Kind = "unreachable"   // no connection, a cut one, a time-out, a stall or 5xx
 	KindNotAnImage   Kind = "not-an-image"  // an artifact of another type, or a manifest that cannot be read
 	KindNoPlatform   Kind = "no-platform"   // the index has no manifest for the platform

@@ -106,6 +106,9 @@ func TestResolveFaults(t *testing.T) {
 				t.Errorf("%d requests for the manifest, want %d", n, c.requests)
 			}
 			reg.Heal()
+			if e.RetryAfter > 0 {
+				p = newPuller(t) // the first one waits for as long as it was asked to
+			}
 			resolve(t, p, ref) // no error is kept
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"time"
@@ -24,6 +25,10 @@ type Options struct {
 	// name:port, *.domain) whatever they resolve to. Link-local addresses and those of clouds' metadata services never are
 	// allowed. Default nothing.
 	AllowNetworks []string
+	TokenHosts    []string // "registry=host": which host beside those of its own domain a registry may have its credentials sent to
+
+	MaxRate        float64 // requests a second to each registry; default no limit
+	MaxConnections int     // requests to each registry at a time, until their answers are read; default 64
 
 	ResolveTTL     time.Duration // how long a tag's digest is believed without asking again; default 30 s
 	ResolveTimeout time.Duration // of all requests for one manifest together, retries included; default 30 s
@@ -42,7 +47,8 @@ type Options struct {
 	Now func() time.Time   // default time.Now
 	Log logrus.FieldLogger // told of retries; default nothing
 
-	networks *networks // of AllowNetworks
+	networks   *networks       // of AllowNetworks
+	tokenHosts map[string]bool // of TokenHosts
 }
 
 // fill fills in the zero values and checks the rest, all errors at once.
@@ -82,6 +88,15 @@ func (o *Options) fill() error {
 		errs = append(errs, err)
 	}
 	o.networks = allowed
+	if o.tokenHosts, err = parseTokenHosts(o.TokenHosts); err != nil {
+		errs = append(errs, err)
+	}
+	if o.MaxRate < 0 || math.IsNaN(o.MaxRate) {
+		errs = append(errs, fmt.Errorf("MaxRate is %g, less than zero", o.MaxRate))
+	}
+	connections := int64(o.MaxConnections)
+	number("MaxConnections", &connections, 64)
+	o.MaxConnections = int(max(connections, 0))
 	o.fillParts()
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("image options: %w", err)

@@ -58,7 +58,8 @@ func NewPuller(opts Options) (*Puller, error) { //nolint:gocritic // hugeParam: 
 	return &Puller{
 		opts: opts,
 		guard: &guard{
-			inner: opts.Transport, networks: opts.networks, plain: plain, userAgent: opts.UserAgent, headerTimeout: opts.HeaderTimeout,
+			inner: opts.Transport, networks: opts.networks, tokenHosts: opts.tokenHosts,
+			limits: newLimits(opts.MaxRate, opts.MaxConnections, opts.Now), plain: plain, userAgent: opts.UserAgent, headerTimeout: opts.HeaderTimeout,
 			stallWindow: opts.StallWindow, minRate: opts.MinRate, now: opts.Now,
 		},
 		plain:     plain,

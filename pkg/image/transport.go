@@ -53,6 +53,8 @@ func newTransport(dial func(ctx context.Context, network, hostPort string) (net.
 type guard struct {
 	inner         http.RoundTripper
 	networks      *networks
+	tokenHosts    map[string]bool // pairs of registry=host beside those that need no naming
+	limits        *limits
 	plain         map[string]bool // hosts that may be asked without TLS
 	userAgent     string
 	headerTimeout time.Duration
@@ -86,12 +88,30 @@ func (b *broken) Unwrap() error { return b.err }
 
 // RoundTrip implements http.RoundTripper.
 func (g *guard) RoundTrip(in *http.Request) (*http.Response, error) {
-	if err := g.permit(in); err != nil {
-		if in.Body != nil {
-			_ = in.Body.Close()
-		}
+	if err := errors.Join(g.permit(in), g.permitCredentials(in)); err != nil {
+		closeBody(in)
 		return nil, err
 	}
+	release, err := g.limits.enter(in.Context(), in)
+	if err != nil {
+		closeBody(in)
+		return nil, err
+	}
+	resp, err := g.send(in, release)
+	if err != nil {
+		release()
+	}
+	return resp, err
+}
+
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+}
+
+// send makes a request that has its turn; release is called when the answer's body is closed.
+func (g *guard) send(in *http.Request, release func()) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(in.Context())
 	req := in.Clone(ctx)
 	req.Header.Set("User-Agent", g.userAgent)
@@ -113,9 +133,16 @@ func (g *guard) RoundTrip(in *http.Request) (*http.Response, error) {
 		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
 		_ = resp.Body.Close()
 		cancel(nil)
-		return nil, &throttled{resp.StatusCode, retryAfter(resp.Header.Get("Retry-After"), g.now())}
+		wait := retryAfter(resp.Header.Get("Retry-After"), g.now())
+		if resp.StatusCode == http.StatusTooManyRequests {
+			g.limits.pause(in.URL.Host, wait)
+		}
+		return nil, &throttled{resp.StatusCode, wait}
 	}
-	resp.Body = newPacedBody(resp.Body, g.minRate, g.stallWindow, cancel)
+	resp.Body = newPacedBody(resp.Body, g.minRate, g.stallWindow, func(cause error) {
+		cancel(cause)
+		release()
+	})
 	return resp, nil
 }
 

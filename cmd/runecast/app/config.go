@@ -48,13 +48,16 @@ type Config struct {
 	AllowedRegistries []string `koanf:"allowedRegistries"` // patterns for built-in policy 4
 	Platforms         []string `koanf:"platforms"`         // of the cluster's nodes; default linux/amd64
 
-	RegistryPlainHTTP     []string      `koanf:"registryPlainHttp"`     // registries, as host:port, that are asked without TLS; allowed loopback ones are so in any case
-	RegistryAllowNetworks []string      `koanf:"registryAllowNetworks"` // networks, addresses, hosts[:port] and *.domains that registries may be at beside public addresses; default none, for scan and review loopback and private ones
-	ResolveTTL            time.Duration `koanf:"resolveTtl"`            // how long a tag's digest is remembered; default 30s
-	ScanTimeout           time.Duration `koanf:"scanTimeout"`           // for one image, in the background too; default 10m
-	ScanConcurrency       int           `koanf:"scanConcurrency"`       // images scanned at a time; default 4
-	MaxImageBytes         int64         `koanf:"maxImageBytes"`         // of all layers, compressed; default 16 GiB
-	MaxLayerBytes         int64         `koanf:"maxLayerBytes"`         // of one layer, compressed; default 10 GiB
+	RegistryPlainHTTP      []string      `koanf:"registryPlainHttp"`      // registries, as host:port, that are asked without TLS; allowed loopback ones are so in any case
+	RegistryAllowNetworks  []string      `koanf:"registryAllowNetworks"`  // networks, addresses, hosts[:port] and *.domains that registries may be at beside public addresses; default none, for scan and review loopback and private ones
+	RegistryTokenHosts     []string      `koanf:"registryTokenHosts"`     // registry=host: where a registry may have its credentials exchanged beside hosts of its own domain
+	RegistryRateLimit      float64       `koanf:"registryRateLimit"`      // requests a second to each registry; default 0, no limit
+	RegistryMaxConnections int           `koanf:"registryMaxConnections"` // requests to each registry at a time; default 64
+	ResolveTTL             time.Duration `koanf:"resolveTtl"`             // how long a tag's digest is remembered; default 30s
+	ScanTimeout            time.Duration `koanf:"scanTimeout"`            // for one image, in the background too; default 10m
+	ScanConcurrency        int           `koanf:"scanConcurrency"`        // images scanned at a time; default 4
+	MaxImageBytes          int64         `koanf:"maxImageBytes"`          // of all layers, compressed; default 16 GiB
+	MaxLayerBytes          int64         `koanf:"maxLayerBytes"`          // of one layer, compressed; default 10 GiB
 
 	MaxUncompressedBytes int64 `koanf:"maxUncompressedBytes"` // of one layer; default 32 GiB
 	MaxRatio             int64 `koanf:"maxRatio"`             // of a layer's uncompressed to its compressed bytes; default 200
@@ -101,6 +104,9 @@ func addPolicyFlags(flags *pflag.FlagSet) {
 func addScanFlags(flags *pflag.FlagSet) {
 	flags.StringSlice("registry-plain-http", nil, "registries, as `host:port`, that are asked without TLS")
 	flags.StringSlice("registry-allow-networks", nil, "networks, addresses, `hosts` or *.domains that registries may be at beside public addresses")
+	flags.StringSlice("registry-token-hosts", nil, "`registry=host` pairs: where registries may have their credentials exchanged beside hosts of their own domain")
+	flags.Float64("registry-rate-limit", 0, "requests a second to each registry (default no limit)")
+	flags.Int("registry-max-connections", 0, "requests to each registry at a time (default 64)")
 	flags.Duration("resolve-ttl", 0, "how long a tag's digest is remembered (default 30s)")
 	flags.Duration("scan-timeout", 0, "for one image (default 10m)")
 	flags.Int("scan-concurrency", 0, "images scanned at a time (default 4)")
@@ -158,7 +164,7 @@ func keys() map[string]string {
 	names := map[string]string{}
 	for _, flag := range []string{
 		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight",
-		"policy-files", "allowed-registries", "platforms", "registry-plain-http", "registry-allow-networks", "resolve-ttl", "scan-timeout", "scan-concurrency",
+		"policy-files", "allowed-registries", "platforms", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-rate-limit", "registry-max-connections", "resolve-ttl", "scan-timeout", "scan-concurrency",
 		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio",
 	} {
 		words := strings.Split(flag, "-")
@@ -217,11 +223,14 @@ func (c *Config) validate() error {
 	}
 	for name, value := range map[string]int64{
 		"resolveTtl": int64(c.ResolveTTL), "scanTimeout": int64(c.ScanTimeout), "scanConcurrency": int64(c.ScanConcurrency), "maxImageBytes": c.MaxImageBytes, "maxInFlight": int64(c.MaxInFlight),
-		"maxLayerBytes": c.MaxLayerBytes, "maxUncompressedBytes": c.MaxUncompressedBytes, "maxRatio": c.MaxRatio,
+		"registryMaxConnections": int64(c.RegistryMaxConnections), "maxLayerBytes": c.MaxLayerBytes, "maxUncompressedBytes": c.MaxUncompressedBytes, "maxRatio": c.MaxRatio,
 	} {
 		if value < 0 {
 			errs = append(errs, fmt.Errorf("%s: %d is negative", name, value))
 		}
+	}
+	if c.RegistryRateLimit < 0 {
+		errs = append(errs, fmt.Errorf("registryRateLimit: %g is negative", c.RegistryRateLimit))
 	}
 	return errors.Join(errs...)
 }

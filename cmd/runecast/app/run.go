@@ -51,7 +51,8 @@ func newEngine(config *Config, s *store.Store, observe scan.Metrics, progress fu
 		log.Warn(warning)
 	}
 	puller, err := image.NewPuller(image.Options{
-		PlainHTTP: config.RegistryPlainHTTP, AllowNetworks: config.RegistryAllowNetworks, UserAgent: "runecast/" + buildVersion().Version,
+		PlainHTTP: config.RegistryPlainHTTP, AllowNetworks: config.RegistryAllowNetworks, TokenHosts: config.RegistryTokenHosts,
+		MaxRate: config.RegistryRateLimit, MaxConnections: config.RegistryMaxConnections, UserAgent: "runecast/" + buildVersion().Version,
 		ResolveTTL: config.ResolveTTL, MaxImageBytes: config.MaxImageBytes, MaxLayerBytes: config.MaxLayerBytes,
 		MaxUncompressedBytes: config.MaxUncompressedBytes, MaxRatio: config.MaxRatio, Log: log,
 	})
