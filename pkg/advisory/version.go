@@ -102,6 +102,15 @@ func checkVersion(base, version string) (normal, reason string) {
 		return normal, checkSemver(normal)
 	case "PyPI":
 		return version, checkPyPI(version)
+	case "RubyGems":
+		return version, checkGem(version)
+	case "NuGet":
+		return version, checkNuGet(version)
+	case "Maven":
+		return version, checkMaven(version)
+	case "Packagist":
+		normal = composerVersion(version)
+		return normal, checkComposer(normal)
 	}
 	if strings.ContainsFunc(version, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		return "", "it has a space or control character"

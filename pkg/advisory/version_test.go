@@ -14,6 +14,7 @@ import (
 // corpora says which ecosystem each file of testdata/versions is about.
 var corpora = map[string]string{
 	"debian.txt": "Debian:10", "alpine.txt": "Alpine:v3.11", "go.txt": "Go", "npm.txt": "npm", "pypi.txt": "PyPI",
+	"rubygems.txt": "RubyGems", "nuget.txt": "NuGet", "maven.txt": "Maven", "packagist.txt": "Packagist", "crates.txt": "crates.io",
 }
 
 func TestVersionCorpora(t *testing.T) {
@@ -88,6 +89,14 @@ func TestParseVersionRefuses(t *testing.T) {
 		{"npm", "1.0.0-*", `version "1.0.0-*" is no npm version: its pre-release is malformed`},
 		{"crates.io", "1.0.0b1", `version "1.0.0b1" is no crates.io version: it has something after its numbers that is no pre-release`},
 		{"PyPI", "2019-09-12", `version "2019-09-12" is no PyPI version: it does not follow PEP 440`},
+		{"RubyGems", "master", `version "master" is no RubyGems version: it does not start with numbers separated by dots`},
+		{"RubyGems", "1.0.", `version "1.0." is no RubyGems version: its parts are malformed`},
+		{"NuGet", "1.2.3.4.5", `version "1.2.3.4.5" is no NuGet version: it has more than four numbers`},
+		{"NuGet", "1.0.*", `version "1.0.*" is no NuGet version: it does not start with numbers separated by dots`},
+		{"Maven", "${project.version}", `version "${project.version}" is no Maven version: it is a placeholder`},
+		{"Packagist", "dev-main", `version "dev-main" is no Packagist version: it is a branch`},
+		{"Packagist", "1.x-dev", `version "1.x-dev" is no Packagist version: it is a branch`},
+		{"Packagist", "main", `version "main" is no Packagist version: it does not start with numbers separated by dots`},
 		{"Tape", "1.0", `version "1.0" is no Tape version: the versions of this ecosystem are not known`},
 		{"Maven", "1 0", `version "1 0" is no Maven version: it has a space or control character`},
 		{"PyPI", strings.Repeat("1", 300), `version "` + strings.Repeat("1", 80) + `…" is no PyPI version: it has more than 256 bytes`},
@@ -128,6 +137,8 @@ func TestNormalizeName(t *testing.T) {
 		{"PyPI", "ruamel.yaml", "ruamel-yaml"},
 		{"PyPI", "a__b-.c", "a-b-c"},
 		{"PyPI", "trailing_", "trailing-"},
+		{"NuGet", "Newtonsoft.Json", "newtonsoft.json"},
+		{"Packagist", "Symfony/HTTP-Kernel", "symfony/http-kernel"},
 		{"PyPI", "already-fine", "already-fine"},
 		{"npm", "JSONStream", "JSONStream"},
 		{"Go", "github.com/BurntSushi/toml", "github.com/BurntSushi/toml"},

@@ -82,7 +82,7 @@ func (k *knowledge) resolve(r *record) []string {
 func homePrefix(ecosystem string) string {
 	return map[string]string{
 		"Debian": "DEBIAN-", "Ubuntu": "UBUNTU-", "Alpine": "ALPINE-", "Go": "GO-", "PyPI": "PYSEC-", "crates.io": "RUSTSEC-",
-		"npm": "GHSA-", "RubyGems": "GHSA-",
+		"npm": "GHSA-", "RubyGems": "GHSA-", "Maven": "GHSA-", "NuGet": "GHSA-", "Packagist": "GHSA-",
 	}[advisory.BaseEcosystem(ecosystem)]
 }
 

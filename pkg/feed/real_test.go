@@ -87,3 +87,34 @@ func TestRealPackages(t *testing.T) {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
+
+// A gem and a crate of the languages' own databases, which are matched without a release.
+func TestRealGemAndCrate(t *testing.T) {
+	t.Parallel()
+	sources, areReal := realFeeds(t)
+	x, _ := build(t, sources)
+	if !areReal {
+		uncovered := match(t, x, inventory.Package{Ecosystem: "RubyGems", Name: "rack", Version: "2.2.3"})
+		if len(uncovered.Uncovered) != 1 {
+			t.Errorf("gems are not in the feed, and yet %+v", uncovered)
+		}
+		return
+	}
+	for _, c := range []struct {
+		p                  inventory.Package
+		id, fixed, patched string
+	}{
+		{inventory.Package{Ecosystem: "RubyGems", Name: "rack", Version: "2.2.3"}, "CVE-2022-30122", "2.2.3.1", "2.2.3.1"},
+		{inventory.Package{Ecosystem: "crates.io", Name: "time", Version: "0.1.42"}, "CVE-2020-26235", "0.2.23", "0.2.23"},
+	} {
+		if f := find(t, match(t, x, c.p), c.id); f.FixedVersion != c.fixed || f.Uncertain != "" {
+			t.Errorf("%s: %+v", c.id, f)
+		}
+		c.p.Version = c.patched
+		for _, f := range match(t, x, c.p).Findings {
+			if f.ID == c.id {
+				t.Errorf("%s %s still has %s", c.p.Name, c.p.Version, c.id)
+			}
+		}
+	}
+}

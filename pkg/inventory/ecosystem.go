@@ -17,6 +17,12 @@ func typeOf(kind fileKind) (packageType, ecosystem string) {
 		return TypeGolang, "Go"
 	case kindNPM:
 		return TypeNPM, "npm"
+	case kindGem:
+		return TypeGem, "RubyGems"
+	case kindComposer:
+		return TypeComposer, "Packagist"
+	case kindDotnet:
+		return TypeNuGet, "NuGet"
 	default:
 		return TypePyPI, "PyPI"
 	}

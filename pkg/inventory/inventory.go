@@ -5,11 +5,14 @@ import "slices"
 // Package types, the names that package URLs use for them
 // (https://github.com/package-url/purl-spec/blob/main/PURL-TYPES.rst).
 const (
-	TypeDeb    = "deb"
-	TypeAPK    = "apk"
-	TypeGolang = "golang"
-	TypeNPM    = "npm"
-	TypePyPI   = "pypi"
+	TypeDeb      = "deb"
+	TypeAPK      = "apk"
+	TypeGolang   = "golang"
+	TypeNPM      = "npm"
+	TypePyPI     = "pypi"
+	TypeGem      = "gem"
+	TypeComposer = "composer"
+	TypeNuGet    = "nuget"
 )
 
 // OS is what the image's os-release file says of its distribution. The zero value means that the image has no such file.
@@ -23,7 +26,7 @@ type OS struct {
 // Package is one installed package of an image.
 type Package struct {
 	Type          string `json:"type"`                    // one of the Type constants
-	Ecosystem     string `json:"ecosystem,omitempty"`     // OSV's ecosystem with its release: Debian:10, Alpine:v3.19, Go, npm, PyPI; empty when the distribution is unknown
+	Ecosystem     string `json:"ecosystem,omitempty"`     // OSV's ecosystem with its release: Debian:10, Alpine:v3.19, Go, npm, PyPI, RubyGems, Packagist, NuGet; empty when the distribution is unknown
 	Name          string `json:"name"`                    // as installed; for distributions the binary package
 	Version       string `json:"version"`                 // as installed; Go module versions without the leading v
 	Source        string `json:"source,omitempty"`        // source package, for distributions, where its name differs from Name

@@ -11,17 +11,20 @@ type fileKind string
 
 const (
 	kindNone     fileKind = ""
-	kindDpkg     fileKind = "dpkg"    // dpkg's database, all packages in one file
-	kindDpkgPart fileKind = "dpkg.d"  // distroless: one package, or a few, in a file of its own
-	kindDpkgList fileKind = "list"    // dpkg's list of the files of one package
-	kindDpkgSums fileKind = "md5sums" // distroless: the checksums of the files of one package
-	kindAPK      fileKind = "apk"     // apk's database, packages and their files
-	kindOS       fileKind = "os"      // os-release
-	kindForeign  fileKind = "foreign" // the database of a package manager that this version does not read
-	kindNPM      fileKind = "npm"     // package.json of an installed module
-	kindPython   fileKind = "python"  // METADATA or PKG-INFO of an installed distribution
-	kindZip      fileKind = "pyzip"   // .whl or .egg archive
-	kindGo       fileKind = "go"      // Go binary, told by its contents and not by its name
+	kindDpkg     fileKind = "dpkg"     // dpkg's database, all packages in one file
+	kindDpkgPart fileKind = "dpkg.d"   // distroless: one package, or a few, in a file of its own
+	kindDpkgList fileKind = "list"     // dpkg's list of the files of one package
+	kindDpkgSums fileKind = "md5sums"  // distroless: the checksums of the files of one package
+	kindAPK      fileKind = "apk"      // apk's database, packages and their files
+	kindOS       fileKind = "os"       // os-release
+	kindForeign  fileKind = "foreign"  // the database of a package manager that this version does not read
+	kindNPM      fileKind = "npm"      // package.json of an installed module
+	kindPython   fileKind = "python"   // METADATA or PKG-INFO of an installed distribution
+	kindZip      fileKind = "pyzip"    // .whl or .egg archive
+	kindGo       fileKind = "go"       // Go binary, told by its contents and not by its name
+	kindGem      fileKind = "gem"      // RubyGems' specification of an installed gem
+	kindComposer fileKind = "composer" // Composer's list of what it installed
+	kindDotnet   fileKind = "dotnet"   // deps.json of a .NET program or framework
 	dpkgStatus            = "var/lib/dpkg/status"
 	dpkgStatusD           = "var/lib/dpkg/status.d"
 	dpkgInfo              = "var/lib/dpkg/info"
@@ -42,7 +45,12 @@ func (k fileKind) isDatabase() bool { return k == kindDpkg || k == kindDpkgPart 
 
 // isLanguage tells whether a kind is a language's package or program, which a distribution's package may own.
 func (k fileKind) isLanguage() bool {
-	return k == kindNPM || k == kindPython || k == kindZip || k == kindGo
+	switch k {
+	case kindNPM, kindPython, kindZip, kindGo, kindGem, kindComposer, kindDotnet:
+		return true
+	default:
+		return false
+	}
 }
 
 // classify tells from a clean path what a regular file is. Databases are recognised below any directory, because a link
@@ -67,14 +75,29 @@ func classify(p string) fileKind {
 		return kindIf(dir == "var/lib/pacman/local", kindForeign, kindNone)
 	}
 	switch path.Ext(base) {
-	case ".egg-info":
-		return kindPython
-	case ".egg", ".whl":
-		return kindZip
+	case ".egg-info", ".egg", ".whl", ".gemspec", ".json":
+		return classifyLanguage(dir, base)
 	case ".list":
 		return kindIf(hasSuffixPath(dir, "dpkg/info"), kindDpkgList, kindNone)
 	}
 	return classifyLoose(dir, base)
+}
+
+// classifyLanguage recognises the files of languages by their extension and place.
+func classifyLanguage(dir, base string) fileKind {
+	switch ext := path.Ext(base); {
+	case ext == ".egg-info":
+		return kindPython
+	case ext == ".egg" || ext == ".whl":
+		return kindZip
+	case base == "installed.json" && hasSuffixPath(dir, "vendor/composer"):
+		return kindComposer
+	case strings.HasSuffix(base, ".deps.json"):
+		return kindDotnet
+	case ext == ".gemspec" && (hasSuffixPath(dir, "specifications") || hasSuffixPath(dir, "specifications/default")):
+		return kindGem
+	}
+	return kindNone
 }
 
 // classifyLoose recognises the files whose own names are not fixed.
@@ -99,11 +122,18 @@ func isInstalled(p string, kind fileKind) bool {
 	case kindZip:
 		dir := path.Base(path.Dir(p))
 		return dir == "site-packages" || dir == "dist-packages"
-	case kindPython: // anywhere, as pip installs into any directory that it is given, but for what lies among tests
-		return !slices.ContainsFunc(strings.Split(p, "/"), func(part string) bool { return part == "test" || part == "tests" || part == "testdata" })
+	case kindPython, kindGem, kindComposer, kindDotnet: // anywhere, as tools install into any directory that they are given, but for what lies among tests
+		return !isAmongTests(p)
 	default:
 		return kind == kindGo
 	}
+}
+
+// isAmongTests tells whether a path is below a directory of tests, where damaged files are kept on purpose.
+func isAmongTests(p string) bool {
+	return slices.ContainsFunc(strings.Split(path.Dir(p), "/"), func(part string) bool {
+		return part == "test" || part == "tests" || part == "testdata"
+	})
 }
 
 func kindIf(yes bool, then, otherwise fileKind) fileKind {

@@ -156,7 +156,7 @@ func (m *merger) finish() {
 	case inv.OS.ID != "": // a distribution whose database was removed hides what is installed
 		m.unread("the image is of %s and has no package database", name)
 	default:
-		m.warn("no package database and no distribution found: only Go programs, npm modules and Python distributions are listed")
+		m.warn("no package database and no distribution found: only the packages of languages are listed")
 	}
 	inv.Unread = firstOf(inv.Unread, "of what is unread")
 	slices.SortFunc(inv.Packages, comparePackages)

@@ -180,7 +180,7 @@ func TestMergeDuplicateEntries(t *testing.T) {
 
 func TestMergeWarnings(t *testing.T) {
 	t.Parallel()
-	const none = "no package database and no distribution found: only Go programs, npm modules and Python distributions are listed"
+	const none = "no package database and no distribution found: only the packages of languages are listed"
 	for name, tt := range map[string]struct {
 		items  []item
 		want   string // warnings

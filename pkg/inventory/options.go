@@ -23,6 +23,8 @@ const (
 
 	maxManifestDepth = 10_000   // lists and objects within each other in a package.json, as package json allows
 	maxManifestField = 64 << 10 // one field of a package.json that is kept
+	maxGemspec       = 4 << 20  // gem specification: as far as its name and version are looked for
+	maxGemField      = 4 << 10  // name and version of a gem
 	maxPythonField   = 4 << 10  // name or version of a Python distribution, with its key
 )
 

@@ -26,7 +26,7 @@ func (p Package) PURL() string { //nolint:gocritic // a package is a value; meth
 			version = "v" + version
 		}
 		namespace, name = splitLast(name)
-	case TypeNPM:
+	case TypeNPM, TypeComposer:
 		namespace, name = splitLast(name)
 	case TypePyPI:
 		name = strings.ReplaceAll(strings.ToLower(name), "_", "-")

@@ -206,10 +206,10 @@ func purlMatches(purl *packageurl.PackageURL, f *advisory.Finding) bool {
 	}
 	name := purl.Name
 	switch p.Type {
-	case "golang", "npm":
-		if purl.Namespace != "" {
-			name = purl.Namespace + "/" + name
-		}
+	case "golang", "npm", "composer", "maven":
+		name = namespaced(purl)
+	case "nuget":
+		return strings.EqualFold(name, p.Name) && versionMatches(purl.Version, p.Version)
 	case "pypi":
 		return pypiName(name) == pypiName(p.Name) && versionMatches(purl.Version, p.Version)
 	default:
@@ -221,6 +221,18 @@ func purlMatches(purl *packageurl.PackageURL, f *advisory.Finding) bool {
 	byName := name == p.Name && versionMatches(purl.Version, p.Version)
 	bySource := p.Source != "" && name == p.Source && versionMatches(purl.Version, orText(p.SourceVersion, p.Version))
 	return byName || bySource
+}
+
+// namespaced gives a language package's name as it is installed: Maven's group comes before a colon, all others' before a slash.
+func namespaced(purl *packageurl.PackageURL) string {
+	switch {
+	case purl.Namespace == "":
+		return purl.Name
+	case purl.Type == "maven":
+		return purl.Namespace + ":" + purl.Name
+	default:
+		return purl.Namespace + "/" + purl.Name
+	}
 }
 
 func qualifiersMatch(qualifiers packageurl.Qualifiers, f *advisory.Finding) bool {

@@ -92,6 +92,11 @@ func TestVEXPackageTypes(t *testing.T) {
 		{"npm", "core", "7.0.0", "pkg:npm/%40babel/core@7.0.0", false},
 		{"pypi", "Zope.Interface", "5", "pkg:pypi/zope-interface@5", true},
 		{"pypi", "zope", "5", "pkg:pypi/zope-interface@5", false},
+		{"maven", "org.apache.logging.log4j:log4j-core", "2.14.1", "pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1", true},
+		{"maven", "org.apache.logging.log4j:log4j-core", "2.14.1", "pkg:maven/log4j-core@2.14.1", false},
+		{"composer", "symfony/http-kernel", "4.4.1", "pkg:composer/symfony/http-kernel@4.4.1", true},
+		{"nuget", "Newtonsoft.Json", "12.0.3", "pkg:nuget/newtonsoft.json@12.0.3", true},
+		{"gem", "rack", "2.2.3", "pkg:gem/rack@2.2.3", true},
 	}
 	for _, test := range tests {
 		s := subject()
