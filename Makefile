@@ -53,6 +53,23 @@ bench-review: ## A cached review beside an empty handler that decodes and allows
 bench-scan: ## A cold scan of a 200 MB image beside gunzip and a tar walk of the same layers
 	go test -run '^$$' -bench 'ColdScan|Floor' -benchtime 3x ./pkg/scan
 
+# What the peers are built in, and what they work on: about 2 GB, kept between runs.
+PEERS := $(CURDIR)/.cache/peers
+PEER_RUNS ?= 5
+PEER_ROWS ?= 1000000
+
+.PHONY: bench-peers
+bench-peers: peers ## Measure beside Grype, Syft and osv-scanner (root, debootstrap; about an hour the first time)
+	$(PEERS)/bin/peers bench -bin $(PEERS)/bin -feeds '$(FEEDS)' -work $(PEERS)/work -runs $(PEER_RUNS) -rows $(PEER_ROWS)
+
+.PHONY: peers
+peers: build
+	mkdir -p $(PEERS)/bin $(PEERS)/work
+	cd scripts/peers/tools/anchore && go build -trimpath -o $(PEERS)/bin tool ./grypedb
+	cd scripts/peers/tools/osvscanner && go build -trimpath -o $(PEERS)/bin tool
+	go build -trimpath -o $(PEERS)/bin/peers ./scripts/peers
+	cp bin/runecast $(PEERS)/bin/
+
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Check the code
 	test -z "$$(git ls-files '*.sh' scripts .ci | xargs -r grep -lI '^#!.*bash' | xargs -r -n1 bash -n 2>&1)"
