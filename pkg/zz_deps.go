@@ -1,7 +1,6 @@
 package pkg
 
 import (
-	_ "github.com/CycloneDX/cyclonedx-go"
 	_ "github.com/awslabs/amazon-ecr-credential-helper/ecr-login"
 	_ "github.com/chrismellard/docker-credential-acr-env/pkg/credhelper"
 	_ "github.com/containerd/stargz-snapshotter/estargz"

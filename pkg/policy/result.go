@@ -35,6 +35,7 @@ type Exempted struct {
 	Reason    string    `json:"reason"` // why, as the exemption says
 	Owner     string    `json:"owner,omitempty"`
 	Until     string    `json:"until,omitempty"` // RFC 3339; empty: no expiry
+	VEX       string    `json:"vex,omitempty"`   // status of the VEX statement, not_affected or fixed; empty: an exemption
 }
 
 // Unknown is one reason why an image could not be judged, and what the policy's switch says to that.

@@ -91,7 +91,7 @@ func (s *vexStatement) record(v Violation) Exempted {
 	if why := orText(s.Justification, s.ImpactStatement); why != "" {
 		reason += " (" + why + ")"
 	}
-	return Exempted{Violation: v, Reason: clean(reason, maxClause), Owner: clean(s.author, maxField)}
+	return Exempted{Violation: v, Reason: clean(reason, maxClause), Owner: clean(s.author, maxField), VEX: s.Status}
 }
 
 // componentMatcher is a product or subcomponent ready to compare. What it does not understand matches nothing: a statement

@@ -127,9 +127,18 @@ func (e *Engine) report(ctx context.Context, img *image.Image, status *status) (
 	if err != nil {
 		return nil, nil, err
 	}
-	matches, feed, err := e.feeds.match(ctx, contents)
+	r, err := e.judge(ctx, img, contents)
 	if err != nil {
 		return nil, nil, err
+	}
+	return r, keep, nil
+}
+
+// judge matches contents against the feed of the moment.
+func (e *Engine) judge(ctx context.Context, img *image.Image, contents *Contents) (*Report, error) {
+	matches, feed, err := e.feeds.match(ctx, contents)
+	if err != nil {
+		return nil, err
 	}
 	return &Report{
 		Format: contentsFormat,
@@ -137,7 +146,7 @@ func (e *Engine) report(ctx context.Context, img *image.Image, status *status) (
 		Size: contents.Size, Layers: contents.Layers, Packages: len(contents.Inventory.Packages),
 		Feed: feed, Findings: matches.Findings, Uncovered: matches.Uncovered, Unread: contents.Inventory.Unread, Warnings: contents.Inventory.Warnings,
 		ScannedAt: contents.ReadAt,
-	}, keep, nil
+	}, nil
 }
 
 // as gives the report under the name that was asked for: one digest may have many.

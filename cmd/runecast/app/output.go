@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -12,22 +13,46 @@ import (
 )
 
 // outputFlag is the -o flag of commands that print results.
-type outputFlag struct{ format string }
+type outputFlag struct {
+	format string
+	more   []string // formats beside the two that every command has, which the command itself writes
+}
 
-const outputJSON = "json"
+const (
+	outputJSON  = "json"
+	outputTable = "table"
+)
 
-func (o *outputFlag) add(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&o.format, "output", "o", "", "output `format`: json, or nothing for a table")
-	completions := cobra.FixedCompletions([]string{outputJSON}, cobra.ShellCompDirectiveNoFileComp)
+// add adds the flag to a command, which may have more formats than the others.
+func (o *outputFlag) add(cmd *cobra.Command, more ...string) {
+	o.more = more
+	cmd.Flags().StringVarP(&o.format, "output", "o", "", "output `format`: "+strings.Join(slices.Concat([]string{outputJSON}, more), ", ")+", or nothing for a table")
+	completions := cobra.FixedCompletions(slices.Concat([]string{outputTable, outputJSON}, more), cobra.ShellCompDirectiveNoFileComp)
 	if err := cmd.RegisterFlagCompletionFunc("output", completions); err != nil {
 		panic(err) // the flag was added on the line before
 	}
 }
 
+// isTable tells whether a table was asked for, by its name or by nothing.
+func (o *outputFlag) isTable() bool { return o.format == "" || o.format == outputTable }
+
+// isMore tells whether it is one of the command's own formats.
+func (o *outputFlag) isMore() bool { return slices.Contains(o.more, o.format) }
+
+// check refuses a format that is not known, for commands that work long before they print.
+func (o *outputFlag) check() error {
+	if o.isTable() || o.isMore() || o.format == outputJSON {
+		return nil
+	}
+	return fmt.Errorf("output format %q is not known: use %s, or leave -o out for a table", o.format, strings.Join(slices.Concat([]string{outputJSON}, o.more), ", "))
+}
+
 // print writes a value as JSON or lets tabulate write it as a table.
 func (o *outputFlag) print(w io.Writer, value any, tabulate func(*table)) error {
-	switch o.format {
-	case outputJSON:
+	switch {
+	case o.isTable():
+		return printTable(w, tabulate)
+	case o.format == outputJSON:
 		encoder := json.NewEncoder(w)
 		encoder.SetIndent("", "  ")
 		encoder.SetEscapeHTML(false)
@@ -35,10 +60,8 @@ func (o *outputFlag) print(w io.Writer, value any, tabulate func(*table)) error 
 			return fmt.Errorf("write JSON: %w", err)
 		}
 		return nil
-	case "":
-		return printTable(w, tabulate)
 	default:
-		return fmt.Errorf("output format %q is not known: use json, or leave -o out for a table", o.format)
+		return o.check()
 	}
 }
 

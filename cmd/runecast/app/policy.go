@@ -113,7 +113,7 @@ func newPolicyShow(c *command) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if output.format != "" {
+			if !output.isTable() {
 				return output.print(c.streams.Out, p, func(*table) {})
 			}
 			encoder := yaml.NewEncoder(c.streams.Out)

@@ -106,7 +106,7 @@ func describe(d *admission.Decision) string {
 }
 
 func (c *command) printReviewed(output *outputFlag, p *policy.Policy, results []reviewed) error {
-	if output.format != "" {
+	if !output.isTable() {
 		return output.print(c.streams.Out, results, func(*table) {})
 	}
 	var b bytes.Buffer

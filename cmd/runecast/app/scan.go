@@ -31,13 +31,25 @@ func newScan(c *command) *cobra.Command {
 		Long: `Pulls an image's layers, lists the packages in them that have known vulnerabilities, worst
 first, and, with --policy, judges it.
 
+With -o it writes a bill of materials instead: cyclonedx (CycloneDX 1.6 as JSON, with the
+vulnerabilities) or cyclonedx-xml, spdx (SPDX 2.3 as JSON) or spdx-tag-value, neither of which needs
+vulnerability data; or the findings as sarif (SARIF 2.1.0). They say what could not be read, and the
+same image gives the same bytes as long as it is stored and the vulnerability data stay the same.
+
 Exit codes: 0 scanned, and allowed by the policy where one is given; 1 denied, also where the
-policy denies what cannot be scanned; 2 an error.`,
+policy denies what cannot be scanned; 2 an error, also where an image that cannot be scanned leaves
+nothing to write in the formats above.`,
 		Example: `  runecast scan nginx:1.19
   runecast scan nginx:1.19 --policy 2
-  runecast scan registry.example/app@sha256:… --platform linux/arm64 -o json`,
+  runecast scan registry.example/app@sha256:… --platform linux/arm64 -o json
+  runecast scan nginx:1.19 -o cyclonedx > nginx.cdx.json
+  runecast scan nginx:1.19 -o spdx > nginx.spdx.json
+  runecast scan nginx:1.19 --policy 2 -o sarif > nginx.sarif`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := output.check(); err != nil {
+				return err
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			return c.scan(ctx, scan.Request{Reference: args[0], Platform: platform}, policyID, &output)
@@ -51,7 +63,7 @@ policy denies what cannot be scanned; 2 an error.`,
 	addFeedFlags(flags)
 	addPolicyFlags(flags)
 	addScanFlags(flags)
-	output.add(cmd)
+	output.add(cmd, exportFormats()...)
 	return cmd
 }
 
@@ -76,6 +88,9 @@ func (c *command) scan(ctx context.Context, request scan.Request, policyID strin
 		if p, err = findPolicy(l.policies, policyID); err != nil {
 			return err
 		}
+	}
+	if output.isMore() {
+		return c.export(ctx, l, request, p, output)
 	}
 	out := scanned{}
 	needed := p == nil || p.NeedsScanOf(request.Reference)
@@ -124,7 +139,7 @@ func (c *command) closing(output *outputFlag, p *policy.Policy, out *scanned) er
 	if p == nil {
 		return nil
 	}
-	if output.format == "" {
+	if output.isTable() {
 		var b bytes.Buffer
 		for _, w := range out.Result.Warnings {
 			fmt.Fprintf(&b, "\nWarning: %s", printable(w))
