@@ -11,7 +11,6 @@ import (
 	_ "github.com/google/osv-scalibr/extractor/filesystem/language/rust/cargoauditable"
 	_ "github.com/google/osv-scalibr/extractor/filesystem/os/rpm"
 	_ "github.com/owenrumney/go-sarif/v3/pkg/report"
-	_ "github.com/pelletier/go-toml/v2"
 	_ "github.com/spdx/tools-golang/spdx/v2/v2_3"
 	_ "github.com/spdx/tools-golang/json"
 	_ "k8s.io/client-go/kubernetes"

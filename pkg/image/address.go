@@ -51,16 +51,21 @@ func (g *guard) permit(req *http.Request) error {
 	return nil
 }
 
-// permitLiteral judges what is not left to DNS, because a proxy would connect to it for us.
-func (g *guard) permitLiteral(to *url.URL) error {
-	host, port := to.Hostname(), to.Port()
-	if port == "" {
-		port = map[string]string{"http": "80"}[to.Scheme]
-	}
-	if port == "" {
+// hostWithPort adds the scheme's port where none is stated.
+func hostWithPort(to *url.URL) string {
+	port := to.Port()
+	switch {
+	case port == "" && to.Scheme == "http":
+		port = "80"
+	case port == "":
 		port = "443"
 	}
-	hostPort := net.JoinHostPort(host, port)
+	return net.JoinHostPort(strings.TrimSuffix(strings.ToLower(to.Hostname()), "."), port)
+}
+
+// permitLiteral judges what is not left to DNS, because a proxy would connect to it for us.
+func (g *guard) permitLiteral(to *url.URL) error {
+	host, hostPort := to.Hostname(), hostWithPort(to)
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return g.networks.check(hostPort, addr)
 	}

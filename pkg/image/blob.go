@@ -49,17 +49,27 @@ func (p *Puller) openBlob(ctx context.Context, t target, layer Layer) (*blobRead
 }
 
 // openAt asks for a layer's bytes from an offset on.
-func (p *Puller) openAt(ctx context.Context, t target, layer Layer, offset int64) (io.ReadCloser, error) {
-	req := request{what: "layer " + layer.Digest, method: http.MethodGet, path: "blobs/" + layer.Digest, header: http.Header{
+func (p *Puller) openAt(ctx context.Context, t target, layer Layer, offset int64) (body io.ReadCloser, err error) {
+	req := request{what: "layer " + layer.Digest, method: http.MethodGet, path: "blobs/" + layer.Digest, digest: layer.Digest, header: http.Header{
 		"Accept-Encoding": {"identity"}, // the digest is that of the bytes as stored
 	}}
 	if offset > 0 {
 		req.header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, layer.Size-1))
 	}
-	resp, err := p.do(ctx, t, req)
-	if err != nil {
-		return nil, err
-	}
+	err = p.eachHost(ctx, t, req, func(t target, attempts int) error {
+		return p.retry(ctx, t, attempts, req.what, func() (err error) {
+			resp, err := p.ask(ctx, t, req)
+			if err == nil {
+				body, err = t.partOf(ctx, resp, layer, offset)
+			}
+			return err
+		})
+	})
+	return body, err
+}
+
+// partOf looks at whether an answer has a layer's bytes from the offset on.
+func (t target) partOf(ctx context.Context, resp *http.Response, layer Layer, offset int64) (io.ReadCloser, error) {
 	partial := resp.StatusCode == http.StatusPartialContent
 	begin := int64(0)
 	if partial {
@@ -76,7 +86,7 @@ func (p *Puller) openAt(ctx context.Context, t target, layer Layer, offset int64
 	if !partial && offset > 0 { // a registry without ranges: read again what we have
 		if _, err := io.CopyN(io.Discard, resp.Body, offset); err != nil {
 			_ = resp.Body.Close()
-			return nil, describe(ctx, t, req.what, err)
+			return nil, describe(ctx, t, "layer "+layer.Digest, err)
 		}
 	}
 	return resp.Body, nil

@@ -20,21 +20,20 @@ type request struct {
 	method string
 	path   string // beneath the repository: manifests/1.19
 	header http.Header
-}
-
-// do asks until there is an answer that can be used. The caller closes its body.
-func (p *Puller) do(ctx context.Context, t target, req request) (*http.Response, error) {
-	var resp *http.Response
-	err := p.retry(ctx, t, req.what, func() (err error) {
-		resp, err = p.ask(ctx, t, req) //nolint:bodyclose // the caller closes it
-		return err
-	})
-	return resp, err
+	digest string // what the answer must match; empty for a tag
 }
 
 // document asks for a small document and reads it whole; one of more than limit bytes is not an image's.
 func (p *Puller) document(ctx context.Context, t target, req request, limit int64) (content []byte, header http.Header, err error) {
-	err = p.retry(ctx, t, req.what, func() error {
+	err = p.eachHost(ctx, t, req, func(t target, attempts int) error {
+		content, header, err = p.documentAt(ctx, t, attempts, req, limit)
+		return err
+	})
+	return content, header, err
+}
+
+func (p *Puller) documentAt(ctx context.Context, t target, attempts int, req request, limit int64) (content []byte, header http.Header, err error) {
+	err = p.retry(ctx, t, attempts, req.what, func() error {
 		resp, failure := p.ask(ctx, t, req)
 		if failure != nil {
 			return failure
@@ -47,18 +46,21 @@ func (p *Puller) document(ctx context.Context, t target, req request, limit int6
 	if err == nil && int64(len(content)) > limit {
 		return nil, nil, t.fault(KindNotAnImage, "%s has more than %d bytes", req.what, limit)
 	}
+	if err == nil && req.digest != "" && digestOf(content) != req.digest {
+		return nil, nil, t.fault(KindCorrupt, "registry %s sends other content than that of %s", t.host(), req.what)
+	}
 	return content, header, err
 }
 
 // retry calls try until it succeeds or there is a lasting fault or an end of attempts or time.
-func (p *Puller) retry(ctx context.Context, t target, what string, try func() error) error {
+func (p *Puller) retry(ctx context.Context, t target, attempts int, what string, try func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := try()
 		if err == nil {
 			return nil
 		}
 		fault := describe(ctx, t, what, err)
-		if !fault.Temporary() || attempt >= p.opts.Attempts || ctx.Err() != nil || !p.pause(ctx, t, fault, attempt) {
+		if !fault.Temporary() || attempt >= attempts || ctx.Err() != nil || !p.pause(ctx, t, fault, attempt) {
 			return fault
 		}
 	}
@@ -98,7 +100,7 @@ func (p *Puller) ask(ctx context.Context, t target, req request) (*http.Response
 		return nil, err
 	}
 	if resp.StatusCode == http.StatusUnauthorized {
-		p.sessions.drop(t.repo.Name())
+		p.sessions.drop(t.login())
 		if !fresh {
 			_ = resp.Body.Close()
 			return p.ask(ctx, t, req)
@@ -112,7 +114,7 @@ func (p *Puller) ask(ctx context.Context, t target, req request) (*http.Response
 }
 
 func send(ctx context.Context, s *session, t target, req request) (*http.Response, error) {
-	address := fmt.Sprintf("%s://%s/v2/%s/%s", t.repo.Scheme(), t.host(), t.repo.RepositoryStr(), req.path)
+	address := fmt.Sprintf("%s://%s/v2/%s/%s", t.at().Scheme(), t.host(), t.at().RepositoryStr(), req.path)
 	out, err := http.NewRequestWithContext(ctx, req.method, address, http.NoBody)
 	if err != nil {
 		return nil, err

@@ -25,6 +25,8 @@ type Options struct {
 	// name:port, *.domain) whatever they resolve to. Link-local addresses and those of clouds' metadata services never are
 	// allowed. Default nothing.
 	AllowNetworks []string
+	ConfigDir     string   // directory of containerd's form, HOST/hosts.toml, with mirrors and certificates of registries; default none
+	CAFiles       []string // PEM files of authorities that are believed beside the system's
 	TokenHosts    []string // "registry=host": which host beside those of its own domain a registry may have its credentials sent to
 
 	MaxRate        float64 // requests a second to each registry; default no limit
@@ -47,8 +49,10 @@ type Options struct {
 	Now func() time.Time   // default time.Now
 	Log logrus.FieldLogger // told of retries; default nothing
 
-	networks   *networks       // of AllowNetworks
-	tokenHosts map[string]bool // of TokenHosts
+	networks     *networks       // of AllowNetworks
+	tokenHosts   map[string]bool // of TokenHosts
+	roots        *roots          // of CAFiles
+	ownTransport bool            // Transport is the default
 }
 
 // fill fills in the zero values and checks the rest, all errors at once.
@@ -88,6 +92,10 @@ func (o *Options) fill() error {
 		errs = append(errs, err)
 	}
 	o.networks = allowed
+	if o.roots, err = readRootFiles(o.CAFiles); err != nil {
+		errs = append(errs, err)
+	}
+	o.ownTransport = o.Transport == nil
 	if o.tokenHosts, err = parseTokenHosts(o.TokenHosts); err != nil {
 		errs = append(errs, err)
 	}
@@ -109,7 +117,7 @@ func (o *Options) fillParts() {
 		o.Keychain = authn.DefaultKeychain
 	}
 	if o.Transport == nil {
-		o.Transport = newNetwork(o.networks, o.Resolver)
+		o.Transport = newNetwork(o.networks, o.Resolver, o.roots.config())
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = "runecast"

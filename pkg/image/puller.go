@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ type Puller struct {
 	opts      Options
 	guard     *guard
 	plain     map[string]bool    // hosts that may be asked without TLS, in lower case
+	hosts     *hostsDir          // nil: every registry is asked itself
 	sessions  *lru[*session]     // by repository
 	tags      *lru[tagged]       // by repository:tag
 	manifests *lru[*manifest]    // by repository@digest
@@ -42,9 +44,26 @@ type target struct {
 	reference string
 	repo      name.Repository
 	note      func(*Error) // told of every fault that is tried again; may be nil
+	via       *endpoint    // nil: the registry itself
 }
 
-func (t target) host() string { return t.repo.RegistryStr() }
+// at is the repository that is asked: at the registry itself or at a mirror of it.
+func (t target) at() name.Repository {
+	if t.via != nil {
+		return t.via.repo
+	}
+	return t.repo
+}
+
+// login is the key of the session at a target; a mirror whose settings have changed is another one.
+func (t target) login() string {
+	if t.via != nil {
+		return fmt.Sprintf("%s by %p", t.via.repo.Name(), t.via.guard)
+	}
+	return t.repo.Name()
+}
+
+func (t target) host() string { return t.at().RegistryStr() }
 
 // NewPuller makes a Puller; it opens no connection.
 func NewPuller(opts Options) (*Puller, error) { //nolint:gocritic // hugeParam: called once; a value is the caller's to change afterwards
@@ -55,6 +74,10 @@ func NewPuller(opts Options) (*Puller, error) { //nolint:gocritic // hugeParam: 
 	for _, host := range opts.PlainHTTP {
 		plain[strings.ToLower(host)] = true
 	}
+	hosts, err := openHostsDir(opts.ConfigDir)
+	if err != nil {
+		return nil, fmt.Errorf("image options: registryConfigDir: %w", err)
+	}
 	return &Puller{
 		opts: opts,
 		guard: &guard{
@@ -63,6 +86,7 @@ func NewPuller(opts Options) (*Puller, error) { //nolint:gocritic // hugeParam: 
 			stallWindow: opts.StallWindow, minRate: opts.MinRate, now: opts.Now,
 		},
 		plain:     plain,
+		hosts:     hosts,
 		sessions:  newLRU[*session](maxSessions),
 		tags:      newLRU[tagged](maxCachedTags),
 		manifests: newLRU[*manifest](maxCachedManifestBytes),

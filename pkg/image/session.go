@@ -20,16 +20,16 @@ type session struct {
 
 // session gives a client that is logged in for the repository, and whether that login is new.
 func (p *Puller) session(ctx context.Context, t target) (s *session, fresh bool, err error) {
-	key := t.repo.Name()
+	key := t.login()
 	if known, ok := p.sessions.get(key); ok && p.opts.Now().Sub(known.since) < sessionLife {
 		return known, false, nil
 	}
-	credentials, err := authn.Resolve(ctx, p.opts.Keychain, t.repo)
+	credentials, err := authn.Resolve(ctx, p.opts.Keychain, t.at())
 	if err != nil {
 		return nil, false, &loginError{"the credentials for registry " + t.host() + " cannot be read", err}
 	}
-	scopes := []string{t.repo.Scope(transport.PullScope)}
-	rt, err := transport.NewWithContext(ctx, t.repo.Registry, credentials, p.guard, scopes)
+	scopes := []string{t.at().Scope(transport.PullScope)}
+	rt, err := transport.NewWithContext(ctx, t.at().Registry, credentials, p.guardOf(t), scopes)
 	if err != nil {
 		return nil, false, &loginError{"the login at registry " + t.host() + " fails", err}
 	}

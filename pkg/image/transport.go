@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,12 +17,14 @@ const maxRedirects = 5
 
 // network is the default transport. What a registry's name resolves to is looked at only where we resolve it ourselves: a proxy
 // does so for its clients, and may itself be at an address that no registry may have.
-type network struct{ direct, proxied http.RoundTripper }
+type network struct{ direct, proxied *http.Transport }
 
-func newNetwork(allowed *networks, resolver *net.Resolver) *network {
+func newNetwork(allowed *networks, resolver *net.Resolver, trust *tls.Config) *network {
 	plain := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Resolver: resolver}
 	guarded := &dialer{networks: allowed, net: plain}
-	return &network{direct: newTransport(guarded.DialContext, nil), proxied: newTransport(plain.DialContext, http.ProxyFromEnvironment)}
+	n := &network{direct: newTransport(guarded.DialContext, nil), proxied: newTransport(plain.DialContext, http.ProxyFromEnvironment)}
+	n.direct.TLSClientConfig, n.proxied.TLSClientConfig = trust.Clone(), trust.Clone()
+	return n
 }
 
 // RoundTrip implements http.RoundTripper.

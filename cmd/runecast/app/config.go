@@ -51,6 +51,8 @@ type Config struct {
 	RegistryPlainHTTP      []string      `koanf:"registryPlainHttp"`      // registries, as host:port, that are asked without TLS; allowed loopback ones are so in any case
 	RegistryAllowNetworks  []string      `koanf:"registryAllowNetworks"`  // networks, addresses, hosts[:port] and *.domains that registries may be at beside public addresses; default none, for scan and review loopback and private ones
 	RegistryTokenHosts     []string      `koanf:"registryTokenHosts"`     // registry=host: where a registry may have its credentials exchanged beside hosts of its own domain
+	RegistryConfigDir      string        `koanf:"registryConfigDir"`      // directory of containerd's form with mirrors: HOST/hosts.toml, _default/hosts.toml; default none
+	RegistryCAFiles        []string      `koanf:"registryCaFiles"`        // PEM files of authorities that registries' certificates may be signed by beside the system's
 	RegistryRateLimit      float64       `koanf:"registryRateLimit"`      // requests a second to each registry; default 0, no limit
 	RegistryMaxConnections int           `koanf:"registryMaxConnections"` // requests to each registry at a time; default 64
 	ResolveTTL             time.Duration `koanf:"resolveTtl"`             // how long a tag's digest is remembered; default 30s
@@ -105,6 +107,8 @@ func addScanFlags(flags *pflag.FlagSet) {
 	flags.StringSlice("registry-plain-http", nil, "registries, as `host:port`, that are asked without TLS")
 	flags.StringSlice("registry-allow-networks", nil, "networks, addresses, `hosts` or *.domains that registries may be at beside public addresses")
 	flags.StringSlice("registry-token-hosts", nil, "`registry=host` pairs: where registries may have their credentials exchanged beside hosts of their own domain")
+	flags.String("registry-config-dir", "", "`directory` with mirrors of registries as containerd has it: HOST/hosts.toml, _default/hosts.toml")
+	flags.StringSlice("registry-ca-files", nil, "PEM `files` of authorities that are believed beside the system's")
 	flags.Float64("registry-rate-limit", 0, "requests a second to each registry (default no limit)")
 	flags.Int("registry-max-connections", 0, "requests to each registry at a time (default 64)")
 	flags.Duration("resolve-ttl", 0, "how long a tag's digest is remembered (default 30s)")
@@ -164,7 +168,7 @@ func keys() map[string]string {
 	names := map[string]string{}
 	for _, flag := range []string{
 		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight",
-		"policy-files", "allowed-registries", "platforms", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-rate-limit", "registry-max-connections", "resolve-ttl", "scan-timeout", "scan-concurrency",
+		"policy-files", "allowed-registries", "platforms", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-config-dir", "registry-ca-files", "registry-rate-limit", "registry-max-connections", "resolve-ttl", "scan-timeout", "scan-concurrency",
 		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio",
 	} {
 		words := strings.Split(flag, "-")

@@ -51,7 +51,7 @@ func newEngine(config *Config, s *store.Store, observe scan.Metrics, progress fu
 		log.Warn(warning)
 	}
 	puller, err := image.NewPuller(image.Options{
-		PlainHTTP: config.RegistryPlainHTTP, AllowNetworks: config.RegistryAllowNetworks, TokenHosts: config.RegistryTokenHosts,
+		PlainHTTP: config.RegistryPlainHTTP, AllowNetworks: config.RegistryAllowNetworks, TokenHosts: config.RegistryTokenHosts, ConfigDir: config.RegistryConfigDir, CAFiles: config.RegistryCAFiles,
 		MaxRate: config.RegistryRateLimit, MaxConnections: config.RegistryMaxConnections, UserAgent: "runecast/" + buildVersion().Version,
 		ResolveTTL: config.ResolveTTL, MaxImageBytes: config.MaxImageBytes, MaxLayerBytes: config.MaxLayerBytes,
 		MaxUncompressedBytes: config.MaxUncompressedBytes, MaxRatio: config.MaxRatio, Log: log,
