@@ -104,6 +104,7 @@ func affectedPackage(a *affected, cves []string) *v6.AffectedPackageHandle {
 		major, minor, _ := strings.Cut(strings.TrimPrefix(release, "v"), ".")
 		p.OperatingSystem = &v6.OperatingSystem{
 			Name: strings.ToLower(ecosystem), ReleaseID: strings.ToLower(ecosystem), MajorVersion: major, MinorVersion: minor,
+			Codename: map[string]string{"8": "jessie", "9": "stretch", "10": "buster", "11": "bullseye", "12": "bookworm", "13": "trixie"}[major+minor], // Grype asks for both; Alpine has none
 		}
 	}
 	return p
