@@ -9,7 +9,6 @@ import (
 	_ "github.com/google/go-containerregistry/pkg/v1/google"
 	_ "github.com/google/osv-scalibr/extractor/filesystem/language/java/archive"
 	_ "github.com/google/osv-scalibr/extractor/filesystem/language/rust/cargoauditable"
-	_ "github.com/google/osv-scalibr/extractor/filesystem/os/rpm"
 	_ "github.com/owenrumney/go-sarif/v3/pkg/report"
 	_ "github.com/spdx/tools-golang/spdx/v2/v2_3"
 	_ "github.com/spdx/tools-golang/json"

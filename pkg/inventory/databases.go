@@ -26,11 +26,18 @@ func (m *merger) databases(ctx context.Context, paths []string) error {
 		if !m.isActive(p, f.file.Kind) {
 			continue
 		}
+		if f.file.Kind == kindRPM && f.file.Fault != "" {
+			m.unread("%s: it is not read: %s", p, f.file.Fault)
+			continue
+		}
 		if f.file.Fault != "" {
 			return &Error{Kind: f.file.Fatal, Path: p, Err: errors.New(f.file.Fault)}
 		}
-		if f.file.Kind == kindAPK {
-			m.claims.add(m.layers, p)
+		switch f.file.Kind { //nolint:exhaustive // dpkg lists the files of its packages elsewhere
+		case kindAPK:
+			m.claims.add(m.layers, kindAPK, p, apkInstalled, apkUsrMerged)
+		case kindRPM:
+			m.claims.add(m.layers, kindRPM, p, path.Join(rpmVar, path.Base(p)), path.Join(rpmSysimage, path.Base(p)))
 		}
 		m.inv.Databases = append(m.inv.Databases, p)
 		m.take(p, f, m.ecosystem(f.file.Kind))
@@ -65,6 +72,8 @@ func (m *merger) isActive(p string, kind fileKind) bool {
 		return p == m.fixed[dpkgStatus]
 	case kindDpkgPart:
 		return parentOf(p) == m.fixed[dpkgStatusD]
+	case kindRPM:
+		return m.isActiveRPM(p)
 	case kindAPK:
 		return p == m.fixed[apkInstalled] || p == m.fixed[apkUsrMerged]
 	default:

@@ -13,6 +13,8 @@ func typeOf(kind fileKind) (packageType, ecosystem string) {
 		return TypeDeb, ""
 	case kindAPK:
 		return TypeAPK, ""
+	case kindRPM:
+		return TypeRPM, ""
 	case kindGo:
 		return TypeGolang, "Go"
 	case kindNPM:
@@ -35,11 +37,16 @@ func ecosystemOf(os OS, kind fileKind) (ecosystem, reason string) {
 	packageType, _ := typeOf(kind)
 	of := map[string]string{
 		"debian": TypeDeb, "ubuntu": TypeDeb,
+		"rhel": TypeRPM, "rocky": TypeRPM, "almalinux": TypeRPM, "sles": TypeRPM, "sled": TypeRPM, "sles_sap": TypeRPM, "sle_hpc": TypeRPM,
+		"opensuse-leap": TypeRPM, "opensuse-tumbleweed": TypeRPM, "azurelinux": TypeRPM, "mariner": TypeRPM, "openeuler": TypeRPM,
+		"mageia": TypeRPM, "photon": TypeRPM,
 		"alpine": TypeAPK, "wolfi": TypeAPK, "chainguard": TypeAPK, "minimos": TypeAPK, "alpaquita": TypeAPK, "bellsoft-hardened-containers": TypeAPK,
 	}
 	switch {
 	case os.ID == "":
 		return "", "the image has packages of type " + packageType + ", but its os-release names no distribution"
+	case isUnlisted(os.ID):
+		return "", fmt.Sprintf("OSV has no advisories of the distribution %q", os.ID)
 	case of[os.ID] == "":
 		return "", fmt.Sprintf("the distribution %q is not known", os.ID)
 	case of[os.ID] != packageType:
@@ -53,7 +60,12 @@ func ecosystemOf(os OS, kind fileKind) (ecosystem, reason string) {
 	case "minimos":
 		return "MinimOS", ""
 	}
-	if ecosystem = released(os); ecosystem == "" {
+	if packageType == TypeRPM {
+		ecosystem = rpmReleased(os)
+	} else {
+		ecosystem = released(os)
+	}
+	if ecosystem == "" {
 		return "", fmt.Sprintf("the distribution %q has no release that is known (VERSION_ID %q)", os.ID, os.VersionID)
 	}
 	return ecosystem, ""

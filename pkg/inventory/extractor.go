@@ -37,7 +37,7 @@ func extractors() (map[fileKind]extractor, error) {
 	}
 	return map[fileKind]extractor{
 		kindDpkg: dpkg, kindDpkgPart: dpkg, kindDpkgList: listExtractor{}, kindDpkgSums: sumsExtractor{},
-		kindAPK: apk, kindNPM: npm, kindPython: python, kindZip: zipExtractor{python},
+		kindAPK: apk, kindRPM: rpmExtractor{}, kindNPM: npm, kindPython: python, kindZip: zipExtractor{python},
 		kindGem: gemExtractor{}, kindComposer: composerExtractor{}, kindDotnet: dotnetExtractor{},
 		kindOS: osReleaseExtractor{}, kindForeign: foreignExtractor{},
 	}, nil

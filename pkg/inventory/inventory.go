@@ -7,6 +7,7 @@ import "slices"
 const (
 	TypeDeb      = "deb"
 	TypeAPK      = "apk"
+	TypeRPM      = "rpm"
 	TypeGolang   = "golang"
 	TypeNPM      = "npm"
 	TypePyPI     = "pypi"
@@ -49,12 +50,13 @@ type Inventory struct {
 // FromDistribution tells the packages of distributions, which come from one database, from those of languages, which lie where
 // Path says.
 func (p Package) FromDistribution() bool { //nolint:gocritic // a package is a value; methods on one must not need its address
-	return p.Type == TypeDeb || p.Type == TypeAPK
+	return p.Type == TypeDeb || p.Type == TypeAPK || p.Type == TypeRPM
 }
 
-// AdvisoryName is the name under which advisories list the package: the source package where there is one.
+// AdvisoryName is the name under which advisories list the package: the source package where there is one, but for Red Hat and
+// AlmaLinux, whose advisories name the packages as installed.
 func (p Package) AdvisoryName() string { //nolint:gocritic // a package is a value; methods on one must not need its address
-	if p.Source != "" {
+	if p.Source != "" && !listsBinaries(p.Ecosystem) {
 		return p.Source
 	}
 	return p.Name
@@ -62,7 +64,7 @@ func (p Package) AdvisoryName() string { //nolint:gocritic // a package is a val
 
 // AdvisoryVersion is the version that goes with AdvisoryName.
 func (p Package) AdvisoryVersion() string { //nolint:gocritic // a package is a value; methods on one must not need its address
-	if p.SourceVersion != "" {
+	if p.SourceVersion != "" && !listsBinaries(p.Ecosystem) {
 		return p.SourceVersion
 	}
 	return p.Version

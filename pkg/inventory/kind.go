@@ -16,6 +16,7 @@ const (
 	kindDpkgList fileKind = "list"     // dpkg's list of the files of one package
 	kindDpkgSums fileKind = "md5sums"  // distroless: the checksums of the files of one package
 	kindAPK      fileKind = "apk"      // apk's database, packages and their files
+	kindRPM      fileKind = "rpm"      // rpm's database, or what SQLite keeps beside it
 	kindOS       fileKind = "os"       // os-release
 	kindForeign  fileKind = "foreign"  // the database of a package manager that this version does not read
 	kindNPM      fileKind = "npm"      // package.json of an installed module
@@ -30,6 +31,9 @@ const (
 	dpkgInfo              = "var/lib/dpkg/info"
 	apkInstalled          = "lib/apk/db/installed"
 	apkUsrMerged          = "usr/lib/apk/db/installed"
+	rpmVar                = "var/lib/rpm"
+	rpmSysimage           = "usr/lib/sysimage/rpm" // https://fedoraproject.org/wiki/Changes/RelocateRPMToUsr
+	rpmJournal            = "-wal"                 // what SQLite has not yet moved into the database
 	osRelease             = "etc/os-release"
 	osReleaseUsr          = "usr/lib/os-release"
 )
@@ -37,11 +41,13 @@ const (
 // fixedPaths are where package managers and programs look for what tells an image's packages and distribution. What a link
 // at one of them, or above one of them, leads to counts; the same names elsewhere, as in a chroot, do not.
 func fixedPaths() []string {
-	return []string{dpkgStatus, dpkgStatusD, dpkgInfo, apkInstalled, apkUsrMerged, osRelease, osReleaseUsr}
+	return []string{dpkgStatus, dpkgStatusD, dpkgInfo, apkInstalled, apkUsrMerged, rpmVar, rpmSysimage, osRelease, osReleaseUsr}
 }
 
 // isDatabase tells whether a kind is a list of the distribution's packages, which must never be read in part.
-func (k fileKind) isDatabase() bool { return k == kindDpkg || k == kindDpkgPart || k == kindAPK }
+func (k fileKind) isDatabase() bool {
+	return k == kindDpkg || k == kindDpkgPart || k == kindAPK || k == kindRPM
+}
 
 // isLanguage tells whether a kind is a language's package or program, which a distribution's package may own.
 func (k fileKind) isLanguage() bool {
@@ -69,8 +75,8 @@ func classify(p string) fileKind {
 		return kindIf(strings.HasSuffix(dir, ".dist-info"), kindPython, kindNone)
 	case "PKG-INFO":
 		return kindIf(strings.HasSuffix(dir, "EGG-INFO") || strings.HasSuffix(dir, ".egg-info"), kindPython, kindNone)
-	case "Packages", "Packages.db", "rpmdb.sqlite":
-		return kindIf(dir == "var/lib/rpm" || dir == "usr/lib/sysimage/rpm", kindForeign, kindNone)
+	case "Packages", "Packages.db", "rpmdb.sqlite", "rpmdb.sqlite-wal":
+		return kindIf(isRPM(dir, base), kindRPM, kindNone)
 	case "ALPM_DB_VERSION":
 		return kindIf(dir == "var/lib/pacman/local", kindForeign, kindNone)
 	}

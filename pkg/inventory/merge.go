@@ -183,6 +183,6 @@ func comparePackages(a, b Package) int { //nolint:gocritic // the signature is s
 // samePackage tells whether two neighbours are one: the same file may list a package twice, and a distribution's package is
 // installed once, whatever number of files say so.
 func samePackage(a, b Package) bool { //nolint:gocritic // the signature is slices.CompactFunc's
-	distribution := a.Type == TypeDeb || a.Type == TypeAPK
+	distribution := a.FromDistribution()
 	return a.Type == b.Type && a.Name == b.Name && a.Version == b.Version && a.Arch == b.Arch && (a.Path == b.Path || distribution)
 }

@@ -195,7 +195,7 @@ func TestMergeWarnings(t *testing.T) {
 		"unknown distro":            {[]item{text("etc/os-release", "ID=\"kali\"\nVERSION_ID=2024.1\n"), text("var/lib/dpkg/status", dpkgBash)}, `the distribution "kali" is not known: the vulnerabilities of its packages are not known`, ""},
 		"foreign packages":          {[]item{text("etc/os-release", alpine319), text("lib/apk/db/installed", apkMusl), text("var/lib/dpkg/status", dpkgBash)}, `the image has packages of type deb, which are not of its distribution "alpine": the vulnerabilities of its packages are not known`, ""},
 		"dangling":                  {[]item{text("etc/os-release", debian10), symlink("var/lib/dpkg", "/gone")}, "", "var/lib/dpkg/status: links lead to gone/status, where no package database was read"},
-		"rpm":                       {[]item{text("var/lib/rpm/rpmdb.sqlite", "SQLite")}, "", "var/lib/rpm/rpmdb.sqlite: the package manager that it belongs to is not supported"},
+		"pacman":                    {[]item{text("var/lib/pacman/local/ALPM_DB_VERSION", "9")}, "", "var/lib/pacman/local/ALPM_DB_VERSION: the package manager that it belongs to is not supported"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

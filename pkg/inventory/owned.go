@@ -132,7 +132,7 @@ func (o owners) own(p string, layer int) bool {
 	return false
 }
 
-// claim is what apk's database says in one layer that has it.
+// claim is what apk's or rpm's database says in one layer that has it.
 type claim struct {
 	layer int
 	paths pathSet
@@ -141,15 +141,15 @@ type claim struct {
 // claims are those of an image, lowest layer first.
 type claims []claim
 
-// add takes the claims of every layer's version of the database that is now at a path.
-func (c *claims) add(layers []*Layer, path string) {
-	if len(*c) > 0 { // of the other place that apk knows
+// add takes the claims of every layer's version of the database that is now at one of its paths.
+func (c *claims) add(layers []*Layer, kind fileKind, paths ...string) {
+	if len(*c) > 0 { // of the other place that apk or rpm knows
 		return
 	}
 	for i, l := range layers {
 		for at := range l.files {
 			f := &l.files[at]
-			if f.Kind != kindAPK || f.Path != path && f.Path != apkInstalled && f.Path != apkUsrMerged {
+			if f.Kind != kind || !slices.Contains(paths, f.Path) {
 				continue
 			}
 			if last := len(*c) - 1; last >= 0 && (*c)[last].layer == i {
@@ -161,9 +161,9 @@ func (c *claims) add(layers []*Layer, path string) {
 	}
 }
 
-// own tells whether a file of a layer belongs to a package. apk writes its whole database anew in each layer that it runs in, so
+// own tells whether a file of a layer belongs to a package. apk and rpm write their whole database anew in each layer that it runs in, so
 // that the last one tells nothing of when a package came: a file that is younger than the package is its own only where
-// apk ran in the file's layer.
+// apk or rpm ran in the file's layer.
 func (c claims) own(p string, layer int) bool {
 	since := -1
 	for i := len(c) - 1; i >= 0 && isOwned(c[i].paths, p); i-- {

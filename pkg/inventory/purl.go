@@ -12,8 +12,12 @@ func (p Package) PURL() string { //nolint:gocritic // a package is a value; meth
 	namespace, name, version := "", p.Name, p.Version
 	var qualifiers packageurl.Qualifiers
 	switch p.Type {
-	case TypeDeb, TypeAPK:
+	case TypeDeb, TypeAPK, TypeRPM:
 		var distro string
+		if epoch, rest, ok := strings.Cut(version, ":"); ok && p.Type == TypeRPM {
+			version = rest
+			qualifiers = append(qualifiers, packageurl.Qualifier{Key: "epoch", Value: epoch})
+		}
 		namespace, distro = distroOf(p.Ecosystem)
 		if p.Arch != "" {
 			qualifiers = append(qualifiers, packageurl.Qualifier{Key: "arch", Value: p.Arch})

@@ -105,7 +105,7 @@ func (s *scanner) read(ctx context.Context, kind fileKind, as string, e *entry) 
 		return &c, nil
 	}
 	var typed *Error
-	if e.r.err != nil || ctx.Err() != nil || errors.As(err, &typed) {
+	if e.r.err != nil || ctx.Err() != nil || errors.Is(err, errSpool) || errors.As(err, &typed) {
 		return nil, err
 	}
 	text := strings.ToValidUTF8(err.Error(), "\uFFFD")
@@ -204,7 +204,7 @@ func (s *scanner) hardLink(e *entry, hash uint64) error {
 // is worth knowing.
 func (c *contents) isEmpty() bool {
 	switch c.Kind {
-	case kindDpkg, kindDpkgPart, kindAPK, kindOS, kindForeign, kindGo:
+	case kindDpkg, kindDpkgPart, kindAPK, kindRPM, kindOS, kindForeign, kindGo:
 		return false
 	default:
 		return len(c.Packages) == 0 && len(c.Owned) == 0 && c.Warning == "" && c.Unread == ""

@@ -28,7 +28,7 @@ func (s *scanner) needsSecond() bool {
 
 // kindAt gives the kind of a fixed path; for a directory, that of the files in it.
 func kindAt(p string) fileKind {
-	for _, try := range []string{p, p + "/x.list", p + "/x"} {
+	for _, try := range []string{p, p + "/x.list", p + "/x", p + "/Packages"} {
 		if kind := classify(try); kind != kindNone {
 			return kind
 		}

@@ -49,7 +49,7 @@ func (ev *evaluation) unknowns() {
 	}
 	for _, reason := range s.Unread {
 		ev.unknown(switchUnscannable, "not all packages of the image are known: "+reason,
-			"use a base image whose packages can be read (dpkg, apk), exempt the image, or set onUnscannable in the policy")
+			"use a base image whose packages can be read (dpkg, apk, rpm), exempt the image, or set onUnscannable in the policy")
 	}
 	for i := range s.Uncovered {
 		ev.uncovered(s.Uncovered[i].Ecosystem, s.Uncovered[i].Packages)

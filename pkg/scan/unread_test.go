@@ -12,9 +12,9 @@ func TestDistributionThatCannotBeReadIsTold(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	ref := b.reg.MustPush(t.Context(), "ubi:9", imagetest.Image(imagetest.Layer(
-		imagetest.Text("etc/os-release", "ID=rhel\nVERSION_ID=9.4\n"), imagetest.Text("var/lib/rpm/rpmdb.sqlite", "SQLite format 3"))))
+		imagetest.Text("etc/os-release", "ID=rhel\nVERSION_ID=9.4\n"), imagetest.Text("usr/lib/opkg/status", "9"))))
 	r := b.report(t, ref)
-	if want := "var/lib/rpm/rpmdb.sqlite: the package manager that it belongs to is not supported"; strings.Join(r.Unread, "|") != want {
+	if want := "usr/lib/opkg/status: the package manager that it belongs to is not supported"; strings.Join(r.Unread, "|") != want {
 		t.Errorf("unread %q, want %q", r.Unread, want)
 	}
 }

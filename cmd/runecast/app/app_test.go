@@ -48,7 +48,7 @@ func (h *home) fill() {
 	h.fixed = registry.MustPush(t.Context(), "library/nginx:1.19-fixed", imagetest.Nginx119Fixed())
 	h.both = registry.MustPush(t.Context(), "both:1", imagetest.Index(imagetest.ImageFor("linux/amd64"), imagetest.ImageFor("linux/arm64")))
 	h.unread = registry.MustPush(t.Context(), "ubi:9", imagetest.Image(imagetest.Layer(
-		imagetest.Text("etc/os-release", "ID=rhel\nVERSION_ID=9.4\n"), imagetest.Text("var/lib/rpm/rpmdb.sqlite", "SQLite format 3"))))
+		imagetest.Text("etc/os-release", "ID=rhel\nVERSION_ID=9.4\n"), imagetest.Text("usr/lib/opkg/status", "9"))))
 }
 
 // feed builds the home's feed of one record.

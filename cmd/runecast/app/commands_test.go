@@ -50,8 +50,8 @@ func TestWhatCannotBeJudgedIsNotAllowed(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	code, out, _ := h.run("scan", h.unread, "--policy", "2")
-	want(t, code, out, app.ExitDenied, "NOT JUDGED  var/lib/rpm/rpmdb.sqlite: the package manager that it belongs to is not supported",
-		deniedLine, "No violation was found: the image could not be judged, and the policy denies that.", "not judged: not all packages of the image are known: var/lib/rpm/rpmdb.sqlite")
+	want(t, code, out, app.ExitDenied, "NOT JUDGED  usr/lib/opkg/status: the package manager that it belongs to is not supported",
+		deniedLine, "No violation was found: the image could not be judged, and the policy denies that.", "not judged: not all packages of the image are known: usr/lib/opkg/status")
 	code, out, _ = h.run("scan", h.fixed, "--policy", "3")
 	want(t, code, out, app.ExitDenied, "not judged: the feed was built without the list of known exploited vulnerabilities, which the policy asks about", "runecast feed build --kev")
 }
