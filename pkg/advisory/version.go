@@ -39,7 +39,11 @@ func BaseEcosystem(ecosystem string) string {
 // all; what the rules do not allow is a *VersionError here, because an order that nobody defined decides nothing.
 func ParseVersion(ecosystem, version string) (Version, error) {
 	base := BaseEcosystem(ecosystem)
-	normal, reason := checkVersion(base, version)
+	check := checkVersion
+	if isRPM(base) {
+		base, check = rpmEcosystem, checkRPM // the library does not know all that have rpm's versions
+	}
+	normal, reason := check(base, version)
 	if reason != "" {
 		return Version{}, &VersionError{Ecosystem: ecosystem, Version: version, Reason: reason}
 	}

@@ -14,7 +14,7 @@ import (
 // corpora says which ecosystem each file of testdata/versions is about.
 var corpora = map[string]string{
 	"debian.txt": "Debian:10", "alpine.txt": "Alpine:v3.11", "go.txt": "Go", "npm.txt": "npm", "pypi.txt": "PyPI",
-	"rubygems.txt": "RubyGems", "nuget.txt": "NuGet", "maven.txt": "Maven", "packagist.txt": "Packagist", "crates.txt": "crates.io",
+	"rubygems.txt": "RubyGems", "nuget.txt": "NuGet", "maven.txt": "Maven", "packagist.txt": "Packagist", "crates.txt": "crates.io", "rpm.txt": "Red Hat:9",
 }
 
 func TestVersionCorpora(t *testing.T) {

@@ -89,7 +89,7 @@ func (in interner) newRecord(o *osvRecord) (*record, error) {
 	r.others = append(append(r.others, r.aliases...), in.texts(o.Upstream)...)
 	for i := range o.Affected {
 		a := &o.Affected[i]
-		ecosystem := a.Package.Ecosystem
+		ecosystem := advisory.ReleaseEcosystem(a.Package.Ecosystem)
 		if a.Package.Name == "" || ecosystem == "" || !releaseless(ecosystem) {
 			continue // a distribution without its release matches nothing: another release's fix would be taken for this one's
 		}

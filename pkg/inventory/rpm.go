@@ -78,7 +78,7 @@ func spoolRPM(r io.Reader, size int64) (f *rpmFile, done func(), err error) {
 	f = &rpmFile{size: size, budget: size + size/2 + 1<<16} // page 0 and the last page are read more than once
 	if size <= maxRPMMemory {
 		data := make([]byte, size)
-		if _, err := io.ReadFull(r, data); err != nil {
+		if _, err = io.ReadFull(r, data); err != nil {
 			return nil, nil, fmt.Errorf("read: %w", err)
 		}
 		f.at = bytes.NewReader(data)
@@ -190,12 +190,12 @@ func rpmVendor(vendor string) string {
 // found gives the package of a header: rpm's versions are epoch:version-release, where no epoch is one of 0. A source package's
 // name and version are told by its file's name, which has no epoch; that of the package stands for it.
 func (h *rpmHeader) found(name string) (found, error) {
-	version, err := h.text(rpmTagVersion)
+	version, versionErr := h.text(rpmTagVersion)
 	release, releaseErr := h.text(rpmTagRelease)
 	arch, archErr := h.text(rpmTagArch)
 	source, sourceErr := h.text(rpmTagSource)
 	epoch, hasEpoch, epochErr := h.number(rpmTagEpoch)
-	if err := errors.Join(err, releaseErr, archErr, sourceErr, epochErr); err != nil {
+	if err := errors.Join(versionErr, releaseErr, archErr, sourceErr, epochErr); err != nil {
 		return found{}, err
 	}
 	if name == "" || version == "" || release == "" {

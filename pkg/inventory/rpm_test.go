@@ -168,7 +168,8 @@ func TestRPMOwners(t *testing.T) {
 		"somebody's":     {[][]item{{text("var/lib/rpm/rpmdb.sqlite", rpmSQLite(t, release, epel)), text(sixPath, sixMeta)}}, 0},
 		"later":          {[][]item{{text("var/lib/rpm/rpmdb.sqlite", rpmSQLite(t, release, six))}, {text(sixPath, sixMeta)}}, 0},
 		"later, and rpm": {[][]item{
-			{text("var/lib/rpm/rpmdb.sqlite", rpmSQLite(t, release, six))}, {text(sixPath, sixMeta)},
+			{text("var/lib/rpm/rpmdb.sqlite", rpmSQLite(t, release, six))},
+			{text(sixPath, sixMeta)},
 			{text("var/lib/rpm/rpmdb.sqlite", rpmSQLite(t, release, six, rpmSamples()[4]))},
 		}, 0},
 	} {

@@ -89,36 +89,36 @@ func (h *rpmHeader) number(tag uint32) (value uint32, ok bool, err error) {
 }
 
 // texts hands out a list of strings, in the header's own memory.
-func (h *rpmHeader) texts(tag uint32, do func(i int, text []byte) error) (count int, err error) {
+func (h *rpmHeader) texts(tag uint32, do func(i int, text []byte) error) error {
 	e, ok := h.entries[tag]
 	if !ok {
-		return 0, nil
+		return nil
 	}
 	if e.kind != rpmStrings {
-		return 0, fmt.Errorf("a package's header has entry %d of type %d, which is no list of texts", tag, e.kind)
+		return fmt.Errorf("a package's header has entry %d of type %d, which is no list of texts", tag, e.kind)
 	}
 	rest := h.data[e.offset:]
 	for i := range int(e.count) {
 		text, after, ok := bytes.Cut(rest, []byte{0})
 		if !ok {
-			return 0, fmt.Errorf("a package's header has a text without an end in entry %d", tag)
+			return fmt.Errorf("a package's header has a text without an end in entry %d", tag)
 		}
 		if err := do(i, text); err != nil {
-			return 0, err
+			return err
 		}
 		rest = after
 	}
-	return int(e.count), nil
+	return nil
 }
 
 // files hands out the clean paths of a package's files: a base name each, and the number of its directory. Before rpm 4 there were
 // whole paths.
 func (h *rpmHeader) files(do func(string) error) error {
-	if _, err := h.texts(rpmTagOldFiles, func(_ int, text []byte) error { return do(cleanPath(string(text))) }); err != nil {
+	if err := h.texts(rpmTagOldFiles, func(_ int, text []byte) error { return do(cleanPath(string(text))) }); err != nil {
 		return err
 	}
 	var dirs []string
-	if _, err := h.texts(rpmTagDirNames, func(_ int, text []byte) error {
+	if err := h.texts(rpmTagDirNames, func(_ int, text []byte) error {
 		dirs = append(dirs, string(text))
 		return nil
 	}); err != nil {
@@ -129,12 +129,11 @@ func (h *rpmHeader) files(do func(string) error) error {
 	if index.count != h.entries[rpmTagBaseNames].count || index.count > 0 && (index.kind != rpmInt32 || uint64(len(h.data)) < uint64(index.offset)+4*uint64(index.count)) {
 		return bad
 	}
-	_, err := h.texts(rpmTagBaseNames, func(i int, text []byte) error {
+	return h.texts(rpmTagBaseNames, func(i int, text []byte) error {
 		dir := binary.BigEndian.Uint32(h.data[int(index.offset)+4*i:])
 		if uint64(dir) >= uint64(len(dirs)) || len(text)+len(dirs[dir]) > maxPath {
 			return bad
 		}
 		return do(cleanPath(dirs[dir] + string(text)))
 	})
-	return err
 }

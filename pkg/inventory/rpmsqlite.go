@@ -24,19 +24,9 @@ type sqliteFile struct {
 }
 
 func readRPMSQLite(f *rpmFile, head []byte, do func([]byte) error) error {
-	if len(head) < 512 {
-		return errors.New("it is cut short")
-	}
-	s := sqliteFile{f: f, size: int64(binary.BigEndian.Uint16(head[16:]))}
-	if s.size == 1 {
-		s.size = 65536
-	}
-	s.usable = s.size - int64(head[20])
-	if s.size < 512 || bits.OnesCount64(uint64(s.size)) != 1 || s.usable < 480 {
-		return fmt.Errorf("its pages have %d bytes", s.size)
-	}
-	if pages := int64(binary.BigEndian.Uint32(head[28:])); pages*s.size > f.size {
-		return fmt.Errorf("it is cut short: it has %d bytes of %d pages of %d", f.size, pages, s.size)
+	s := &sqliteFile{f: f}
+	if err := s.open(head); err != nil {
+		return err
 	}
 	var root uint32
 	err := s.walk(1, 0, func(row []byte) error { // type, name, tbl_name, rootpage, sql
@@ -64,6 +54,25 @@ func readRPMSQLite(f *rpmFile, head []byte, do func([]byte) error) error {
 		}
 		return do(columns[1])
 	})
+}
+
+// open reads the file's header.
+func (s *sqliteFile) open(head []byte) error {
+	if len(head) < 512 {
+		return errors.New("it is cut short")
+	}
+	size := binary.BigEndian.Uint16(head[16:])
+	if s.size = int64(size); size == 1 {
+		s.size = 65536
+	}
+	s.usable = s.size - int64(head[20])
+	if s.size < 512 || size != 1 && bits.OnesCount16(size) != 1 || s.usable < 480 {
+		return fmt.Errorf("its pages have %d bytes", s.size)
+	}
+	if pages := int64(binary.BigEndian.Uint32(head[28:])); pages*s.size > s.f.size {
+		return fmt.Errorf("it is cut short: it has %d bytes of %d pages of %d", s.f.size, pages, s.size)
+	}
+	return nil
 }
 
 // walk hands out the rows of a table, from the page of its root.
@@ -150,7 +159,7 @@ func (s *sqliteFile) row(cell []byte, do func([]byte) error) error {
 func sqliteColumns(row []byte, want int) ([][]byte, error) {
 	bad := errors.New("a row is damaged")
 	length, n := sqliteVarint(row)
-	if n == 0 || length > uint64(len(row)) || uint64(n) > length {
+	if n == 0 || length > uint64(len(row)) || n > int(length) { //nolint:gosec // bounded by the row
 		return nil, bad
 	}
 	types, data := row[n:length], row[length:]

@@ -73,16 +73,16 @@ func rpmSQLite(tb testing.TB, pkgs ...rpmPackage) string {
 		"CREATE TABLE 'Packages' (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL)",
 	}
 	for _, s := range statements {
-		if _, err := db.ExecContext(tb.Context(), s); err != nil {
+		if _, err = db.ExecContext(tb.Context(), s); err != nil {
 			tb.Fatal(err)
 		}
 	}
 	for i := range pkgs {
-		if _, err := db.ExecContext(tb.Context(), "INSERT INTO Packages (blob) VALUES ($1)", pkgs[i].header()); err != nil {
+		if _, err = db.ExecContext(tb.Context(), "INSERT INTO Packages (blob) VALUES ($1)", pkgs[i].header()); err != nil {
 			tb.Fatal(err)
 		}
 	}
-	if err := db.Close(); err != nil {
+	if err = db.Close(); err != nil {
 		tb.Fatal(err)
 	}
 	data, err := os.ReadFile(file)
