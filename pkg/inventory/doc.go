@@ -1,7 +1,7 @@
 // Package inventory finds the packages inside container image layers.
 //
 // An image is a stack of layers, each a tar stream of files. Package managers leave databases in it (dpkg's status, apk's
-// installed), language tools leave metadata beside their files (package.json, METADATA), and Go binaries carry their build
+// installed, rpm's rpmdb.sqlite, Packages.db or Packages), language tools leave metadata beside their files (package.json, METADATA), and Go binaries carry their build
 // information in themselves. ScanLayer reads one layer as a stream, keeps nothing but what it recognises, and returns a Layer:
 // the packages by file, the deletions (OCI whiteouts and opaque directories) and the links. Merge stacks Layers in order into
 // the Inventory of the image, so that a package whose file a later layer deletes or replaces is not in it. A Layer depends on
@@ -14,5 +14,7 @@
 // contribute.
 //
 // The extractors are osv-scalibr's, behind this package's own types; the search for Go's build information is our own, since
-// the library's needs the whole file in memory.
+// the library's needs the whole file in memory. So are the readers of rpm's databases, since the library's give parts for the whole where
+// one is damaged. A database over 1 MiB lies in a temporary file ($TMPDIR, else /tmp) while it is read. One that cannot be read is
+// listed under Inventory.Unread.
 package inventory
