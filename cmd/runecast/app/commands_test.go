@@ -264,6 +264,35 @@ func TestFeedStatusAndImport(t *testing.T) {
 	want(t, code, errOut, app.ExitError, "error: build the feed: ")
 }
 
+func TestFeedMoves(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	host, _, _ := strings.Cut(strings.TrimPrefix(h.vulnerable, "http://"), "/")
+	reference := "oci://" + host + "/runecast/feed:latest"
+	file := filepath.Join(t.TempDir(), "copy.index")
+	code, out, errOut := h.run("feed", "export", file)
+	want(t, code, out+errOut, app.ExitOK, "copy.index", "osv/Debian")
+	code, out, errOut = h.run("feed", "push", reference)
+	want(t, code, out+errOut, app.ExitOK, reference, "sha256:", "2024-11-21")
+	other := &home{t: t, dir: t.TempDir()}
+	code, out, errOut = other.run("feed", "pull", reference)
+	want(t, code, out+errOut, app.ExitOK, reference, "sha256:", "2024-11-21")
+	code, out, _ = other.run("feed", "pull", reference, "-o", "json")
+	var result struct {
+		Reference, Digest string
+		Unchanged         bool
+		Feed              struct{ Advisories int }
+	}
+	decode(t, out, &result)
+	if code != app.ExitOK || !result.Unchanged || result.Reference != reference || result.Digest == "" || result.Feed.Advisories != 1 {
+		t.Errorf("%d %s", code, out)
+	}
+	code, _, errOut = other.run("feed", "pull", "oci://"+host+"/none:1")
+	want(t, code, errOut, app.ExitError, "error: pull the feed from oci://"+host+"/none:1: ")
+	code, out, errOut = other.run("feed", "status")
+	want(t, code, out+errOut, app.ExitOK, "osv/Debian")
+}
+
 func TestVersionAndHelp(t *testing.T) {
 	t.Parallel()
 	code, out, _ := runProgram(t.Context(), "", "version", "-o", "json")

@@ -14,13 +14,13 @@ import (
 func newFeed(c *command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "feed",
-		Short: "Build, import and describe the vulnerability data",
+		Short: "Build, move and describe the vulnerability data",
 		Long: `The feed is one file, the index, made from public vulnerability data. A running server
 takes a new index over as soon as it is there; a damaged one is refused and the old one stays.`,
 		Args: cobra.NoArgs,
 	}
 	addFeedFlags(cmd.PersistentFlags())
-	cmd.AddCommand(newFeedBuild(c), newFeedImport(c), newFeedStatus(c))
+	cmd.AddCommand(newFeedBuild(c), newFeedImport(c), newFeedExport(c), newFeedPush(c), newFeedPull(c), newFeedStatus(c))
 	return cmd
 }
 
