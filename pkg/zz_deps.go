@@ -7,7 +7,6 @@ import (
 	_ "github.com/containerd/stargz-snapshotter/estargz/zstdchunked"
 	_ "github.com/google/go-containerregistry/pkg/authn/kubernetes"
 	_ "github.com/google/go-containerregistry/pkg/v1/google"
-	_ "github.com/google/osv-scalibr/extractor/filesystem/language/java/archive"
 	_ "github.com/google/osv-scalibr/extractor/filesystem/language/rust/cargoauditable"
 	_ "github.com/owenrumney/go-sarif/v3/pkg/report"
 	_ "github.com/spdx/tools-golang/spdx/v2/v2_3"

@@ -10,7 +10,8 @@
 // Databases are read whole or not at all: one that cannot be read is an *Error. A language's file that cannot be read is
 // listed under Inventory.Unread where it is that of an installed package, since the image cannot be judged without it, and is a
 // warning elsewhere. Besides Options there are fixed bounds: 16 MiB of a package.json or of Python metadata, 4 MiB of either end of
-// a wheel or egg, 16 MiB of a Go program's module information, 100,000 packages in a database, 64 MiB of what one layer may
+// a wheel or egg, 2 GiB of a Java archive and of what is unpacked from it (8 MiB in memory, beyond that a temporary file), four Java
+// archives within each other, 16 MiB of an installed.json or deps.json, 4 MiB of a gem's specification, 16 MiB of a Go program's module information, 100,000 packages in a database, 64 MiB of what one layer may
 // contribute.
 //
 // The extractors are osv-scalibr's, behind this package's own types; the search for Go's build information is our own, since

@@ -23,6 +23,8 @@ func typeOf(kind fileKind) (packageType, ecosystem string) {
 		return TypeGem, "RubyGems"
 	case kindComposer:
 		return TypeComposer, "Packagist"
+	case kindJava:
+		return TypeMaven, "Maven"
 	case kindDotnet:
 		return TypeNuGet, "NuGet"
 	default:

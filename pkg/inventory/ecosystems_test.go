@@ -39,11 +39,13 @@ func fuzzFile(t *testing.T, path, content string, most int) {
 }
 
 // languageFiles has a file of each ecosystem, by path.
-func languageFiles(testing.TB) []item {
+func languageFiles(tb testing.TB) []item {
+	tb.Helper()
 	return []item{
 		text("srv/specifications/rack-2.2.3.gemspec", rackSpec),
 		text("srv/vendor/composer/installed.json", "["+monolog+"]"),
 		text("srv/app.deps.json", depsJSON),
+		text("srv/a.jar", jarOf(tb, "g", "a", "1.0")),
 	}
 }
 
@@ -79,9 +81,10 @@ func TestLanguageFilesInLayers(t *testing.T) {
 func TestLanguagePURL(t *testing.T) {
 	t.Parallel()
 	for want, p := range map[string]inventory.Package{
-		"pkg:gem/rack@2.2.3":                 {Type: "gem", Ecosystem: "RubyGems", Name: "rack", Version: "2.2.3"},
-		"pkg:composer/monolog/monolog@2.8.0": {Type: "composer", Ecosystem: "Packagist", Name: "monolog/monolog", Version: "2.8.0"},
-		"pkg:nuget/Newtonsoft.Json@12.0.3":   {Type: "nuget", Ecosystem: "NuGet", Name: "Newtonsoft.Json", Version: "12.0.3"},
+		"pkg:gem/rack@2.2.3":                                   {Type: "gem", Ecosystem: "RubyGems", Name: "rack", Version: "2.2.3"},
+		"pkg:composer/monolog/monolog@2.8.0":                   {Type: "composer", Ecosystem: "Packagist", Name: "monolog/monolog", Version: "2.8.0"},
+		"pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1": {Type: "maven", Ecosystem: "Maven", Name: "org.apache.logging.log4j:log4j-core", Version: "2.14.1"},
+		"pkg:nuget/Newtonsoft.Json@12.0.3":                     {Type: "nuget", Ecosystem: "NuGet", Name: "Newtonsoft.Json", Version: "12.0.3"},
 	} {
 		if got := p.PURL(); got != want {
 			t.Errorf("package URL of %s is %s, want %s", p.Name, got, want)

@@ -38,7 +38,7 @@ func extractors() (map[fileKind]extractor, error) {
 	return map[fileKind]extractor{
 		kindDpkg: dpkg, kindDpkgPart: dpkg, kindDpkgList: listExtractor{}, kindDpkgSums: sumsExtractor{},
 		kindAPK: apk, kindRPM: rpmExtractor{}, kindNPM: npm, kindPython: python, kindZip: zipExtractor{python},
-		kindGem: gemExtractor{}, kindComposer: composerExtractor{}, kindDotnet: dotnetExtractor{},
+		kindGem: gemExtractor{}, kindComposer: composerExtractor{}, kindDotnet: dotnetExtractor{}, kindJava: javaExtractor{},
 		kindOS: osReleaseExtractor{}, kindForeign: foreignExtractor{},
 	}, nil
 }

@@ -25,6 +25,7 @@ const (
 	kindGo       fileKind = "go"       // Go binary, told by its contents and not by its name
 	kindGem      fileKind = "gem"      // RubyGems' specification of an installed gem
 	kindComposer fileKind = "composer" // Composer's list of what it installed
+	kindJava     fileKind = "java"     // Java archive
 	kindDotnet   fileKind = "dotnet"   // deps.json of a .NET program or framework
 	dpkgStatus            = "var/lib/dpkg/status"
 	dpkgStatusD           = "var/lib/dpkg/status.d"
@@ -52,7 +53,7 @@ func (k fileKind) isDatabase() bool {
 // isLanguage tells whether a kind is a language's package or program, which a distribution's package may own.
 func (k fileKind) isLanguage() bool {
 	switch k {
-	case kindNPM, kindPython, kindZip, kindGo, kindGem, kindComposer, kindDotnet:
+	case kindNPM, kindPython, kindZip, kindGo, kindGem, kindComposer, kindDotnet, kindJava:
 		return true
 	default:
 		return false
@@ -85,6 +86,9 @@ func classify(p string) fileKind {
 		return classifyLanguage(dir, base)
 	case ".list":
 		return kindIf(hasSuffixPath(dir, "dpkg/info"), kindDpkgList, kindNone)
+	}
+	if isJar(base) {
+		return kindJava
 	}
 	return classifyLoose(dir, base)
 }
@@ -128,7 +132,7 @@ func isInstalled(p string, kind fileKind) bool {
 	case kindZip:
 		dir := path.Base(path.Dir(p))
 		return dir == "site-packages" || dir == "dist-packages"
-	case kindPython, kindGem, kindComposer, kindDotnet: // anywhere, as tools install into any directory that they are given, but for what lies among tests
+	case kindPython, kindGem, kindComposer, kindDotnet, kindJava: // anywhere, as tools install into any directory that they are given, but for what lies among tests
 		return !isAmongTests(p)
 	default:
 		return kind == kindGo

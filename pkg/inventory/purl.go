@@ -32,6 +32,8 @@ func (p Package) PURL() string { //nolint:gocritic // a package is a value; meth
 		namespace, name = splitLast(name)
 	case TypeNPM, TypeComposer:
 		namespace, name = splitLast(name)
+	case TypeMaven:
+		namespace, name, _ = strings.Cut(name, ":")
 	case TypePyPI:
 		name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	}

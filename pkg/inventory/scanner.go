@@ -105,7 +105,8 @@ func (s *scanner) read(ctx context.Context, kind fileKind, as string, e *entry) 
 		return &c, nil
 	}
 	var typed *Error
-	if e.r.err != nil || ctx.Err() != nil || errors.Is(err, errSpool) || errors.As(err, &typed) {
+	var local *localError
+	if e.r.err != nil || ctx.Err() != nil || errors.Is(err, errSpool) || errors.As(err, &typed) || errors.As(err, &local) {
 		return nil, err
 	}
 	text := strings.ToValidUTF8(err.Error(), "\uFFFD")
