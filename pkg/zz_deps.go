@@ -8,8 +8,5 @@ import (
 	_ "github.com/google/go-containerregistry/pkg/authn/kubernetes"
 	_ "github.com/google/go-containerregistry/pkg/v1/google"
 	_ "github.com/google/osv-scalibr/extractor/filesystem/language/rust/cargoauditable"
-	_ "github.com/owenrumney/go-sarif/v3/pkg/report"
-	_ "github.com/spdx/tools-golang/spdx/v2/v2_3"
-	_ "github.com/spdx/tools-golang/json"
 	_ "k8s.io/client-go/kubernetes"
 )

@@ -25,7 +25,7 @@ const (
 )
 
 // Formats lists every format.
-func Formats() []Format { return []Format{CycloneDX, CycloneDXXML} }
+func Formats() []Format { return []Format{CycloneDX, CycloneDXXML, SPDX, SPDXTagValue, SARIF} }
 
 // IsBill tells whether the format is a bill of materials, which needs no Report.
 func (f Format) IsBill() bool { return f != SARIF }
@@ -94,6 +94,10 @@ func Write(w io.Writer, format Format, d *Document) error {
 	switch format {
 	case CycloneDX, CycloneDXXML:
 		err = writeCycloneDX(buffered, format, d)
+	case SPDX, SPDXTagValue:
+		err = writeSPDX(buffered, format, d)
+	case SARIF:
+		err = writeSARIF(buffered, d)
 	default:
 		err = fmt.Errorf("the format is none of %s", formatNames())
 	}

@@ -25,3 +25,8 @@ func orText(text, otherwise string) string {
 	}
 	return text
 }
+
+// spdxText makes text fit for tag-value files too, where a line holds one tag and <text> would begin a value of many lines.
+func spdxText(text string) string {
+	return strings.TrimSpace(strings.NewReplacer("<text>", "(text)", "</text>", "(/text)").Replace(clean(text)))
+}
