@@ -47,6 +47,8 @@ func newTransport(dial func(ctx context.Context, network, hostPort string) (net.
 		TLSHandshakeTimeout: 10 * time.Second,
 		ReadBufferSize:      64 << 10,
 		DisableCompression:  true,
+
+		MaxResponseHeaderBytes: 256 << 10,
 	}
 }
 
