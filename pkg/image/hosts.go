@@ -135,7 +135,9 @@ func (p *Puller) endpointHost(m *mirror, registry string) *endpointHost {
 	}
 	allowed := *p.guard.networks
 	allowed.hosts = maps.Clone(allowed.hosts)
-	allowed.hosts[hostWithPort(m.url)] = true
+	if !m.implied {
+		allowed.hosts[hostWithPort(m.url)] = true
+	}
 	g.networks = &allowed
 	own := p.guard.inner
 	if p.opts.ownTransport {

@@ -50,6 +50,7 @@ type mirror struct {
 	certs      []tls.Certificate
 	roots      []*x509.Certificate
 	skipVerify bool
+	implied    bool // nobody wrote the address: it is the one that the image names
 }
 
 // parseHostsFile reads a hosts.toml: its hosts in the order in which they are written, and the server, which is the upstream
@@ -79,13 +80,15 @@ func parseHostsFile(name string, content []byte, upstream string) (hosts []*mirr
 	if len(hosts) != len(file.Host) {
 		return nil, nil, fmt.Errorf("%s: each host must be a table of its own, [host.\"https://…\"]", name)
 	}
+	implied := false
 	if file.Server == "" && !reflect.DeepEqual(file.hostKeys, hostKeys{}) {
-		file.Server = upstream
+		file.Server, implied = upstream, true
 	}
 	if file.Server != "" {
 		if server, err = file.mirror(filepath.Dir(name), file.Server); err != nil {
 			return nil, nil, fmt.Errorf("%s: server: %w", name, err)
 		}
+		server.implied = implied
 	}
 	return hosts, server, nil
 }
