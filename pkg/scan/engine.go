@@ -140,13 +140,9 @@ func (e *Engine) judge(ctx context.Context, img *image.Image, contents *Contents
 	if err != nil {
 		return nil, err
 	}
-	return &Report{
-		Format: contentsFormat,
-		Image:  img.Reference, Digest: img.Digest, Index: img.Index, Platform: contents.Platform, OS: contents.Inventory.OS,
-		Size: contents.Size, Layers: contents.Layers, Packages: len(contents.Inventory.Packages),
-		Feed: feed, Findings: matches.Findings, Uncovered: matches.Uncovered, Unread: contents.Inventory.Unread, Warnings: contents.Inventory.Warnings,
-		ScannedAt: contents.ReadAt,
-	}, nil
+	r := newReport(contents, &matches, feed)
+	r.Image, r.Digest, r.Index = img.Reference, img.Digest, img.Index
+	return r, nil
 }
 
 // as gives the report under the name that was asked for: one digest may have many.

@@ -52,9 +52,7 @@ func (f feeds) match(ctx context.Context, c *Contents) (matches advisory.Matches
 		if err != nil && ctx.Err() == nil {
 			return errors.Join(errFeedDamaged, fmt.Errorf("match against feed %s: %w", feed.Revision, err))
 		}
-		if !matches.Date.IsZero() {
-			feed.Date = matches.Date // as old as the oldest part of the feed that judged the image
-		}
+		feed = feedOfMatches(ix, &matches)
 		return err
 	})
 	return matches, feed, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/runecast/runecast/pkg/admission"
 	"github.com/runecast/runecast/pkg/auth"
+	"github.com/runecast/runecast/pkg/rematch"
 	"github.com/runecast/runecast/pkg/scan"
 )
 
@@ -22,11 +23,13 @@ type Store struct {
 	read, write *sql.DB // the same pool on PostgreSQL; on SQLite many readers and one writer
 	name        string
 	codec       *codec
+	dialect     dialect
 }
 
 var (
 	_ auth.TokenStore         = (*Store)(nil)
 	_ admission.DecisionStore = (*Store)(nil)
+	_ rematch.Store           = (*Store)(nil)
 	_ scan.ReportStore        = (*Store)(nil)
 	_ scan.InventoryStore     = (*Store)(nil)
 	_ scan.LayerStore         = (*Store)(nil)
@@ -58,7 +61,7 @@ func Open(ctx context.Context, dsn string, log logrus.FieldLogger) (*Store, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{read: db.read, write: db.write, name: db.name}
+	s := &Store{read: db.read, write: db.write, name: db.name, dialect: db.dialect}
 	if err = prepare(ctx, db, log); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", db.name, err), s.Close())
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/runecast/runecast/pkg/admission"
+	"github.com/runecast/runecast/pkg/rematch"
 )
 
 // metrics are what /metrics shows. They implement the metrics interfaces of the packages that count.
@@ -26,6 +27,7 @@ type metrics struct {
 	storeErrors *prometheus.CounterVec
 	layers      prometheus.Counter
 	layerBytes  prometheus.Counter
+	flips       *prometheus.CounterVec
 }
 
 // reviewBuckets reach from a cached review to the longest timeout that Kubernetes allows, in seconds.
@@ -66,11 +68,14 @@ func newMetrics() *metrics {
 		layers: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "runecast_layers_read_total", Help: "Layers read to their end.",
 		}),
+		flips: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "runecast_flips_total", Help: "Verdicts of images judged before that a new feed changed, by policy and new verdict.",
+		}, []string{"policy", "to"}),
 		layerBytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "runecast_layer_bytes_total", Help: "Compressed bytes of the layers that were read.",
 		}),
 	}
-	m.registry.MustRegister(m.reviews, m.latency, m.refused, m.panics, m.scans, m.scanTime, m.cache, m.running, m.storeErrors, m.layers, m.layerBytes,
+	m.registry.MustRegister(m.reviews, m.latency, m.refused, m.panics, m.scans, m.scanTime, m.cache, m.running, m.storeErrors, m.layers, m.layerBytes, m.flips,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -100,6 +105,9 @@ func (m *metrics) Refused(code int) { m.refused.WithLabelValues(strconv.Itoa(cod
 
 // Panicked counts a panic that was caught.
 func (m *metrics) Panicked() { m.panics.Inc() }
+
+// Flipped counts a verdict that a new feed changed.
+func (m *metrics) Flipped(f *rematch.Flip) { m.flips.WithLabelValues(f.PolicyID, string(f.To)).Inc() }
 
 // seconds turns a date into an age, NaN-free: an unknown date is -1.
 func seconds(date, now time.Time) float64 {

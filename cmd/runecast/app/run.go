@@ -16,6 +16,7 @@ import (
 	"github.com/runecast/runecast/pkg/feed"
 	"github.com/runecast/runecast/pkg/image"
 	"github.com/runecast/runecast/pkg/policy"
+	"github.com/runecast/runecast/pkg/rematch"
 	"github.com/runecast/runecast/pkg/scan"
 	"github.com/runecast/runecast/pkg/store"
 )
@@ -188,9 +189,10 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	if _, err := e.feedInfo(); err != nil {
 		log.WithError(err).Warn("there is no vulnerability data: images are judged by the policies' onNoFeed until there is; see runecast feed --help")
 	}
+	again := rematch.New(rematch.Options{Store: s, Feeds: e.feeds, Policies: e.policies, Log: log, Flipped: m.Flipped})
 	return &server{
 		handler: routes(handler, h, m), health: h, engine: e, store: s,
-		loops: []func(context.Context) error{authenticator.Run, recorder.Run, e.feeds.Run},
+		loops: []func(context.Context) error{authenticator.Run, recorder.Run, e.feeds.Run, again.Run},
 	}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/runecast/runecast/pkg/inventory"
+	"github.com/runecast/runecast/pkg/scan"
 	"github.com/runecast/runecast/pkg/store"
 )
 
@@ -37,6 +38,10 @@ func Run(t *testing.T, b Backend) {
 		{"an inventory comes back with every field", testInventory},
 		{"a layer comes back", testLayer},
 		{"a layer of another format is missing", testLayerFormat},
+		{"inventories are listed in pages with their verdicts", testInventories},
+		{"a flip is stored once and listed", testFlips},
+		{"reports of the last two feeds stay", testPrune},
+		{"one process at a time matches again", testExclusively},
 		{"what is missing is nil", testMissing},
 		{"what has no key is refused", testNoKey},
 		{"a damaged document is an error", testDamaged},
@@ -84,6 +89,17 @@ func calls() []call {
 		{"Report", false, func(ctx context.Context, s *store.Store) error { _, err := s.Report(ctx, Digest(1), "f1"); return err }},
 		{"PutInventory", true, func(ctx context.Context, s *store.Store) error { return s.PutInventory(ctx, Digest(900), Contents()) }},
 		{"Inventory", false, func(ctx context.Context, s *store.Store) error { _, err := s.Inventory(ctx, Digest(1)); return err }},
+		{"PutRematched", true, func(ctx context.Context, s *store.Store) error {
+			_, err := s.PutRematched(ctx, []*scan.Report{Report(900, 1)}, nil)
+			return err
+		}},
+		{"Inventories", false, func(ctx context.Context, s *store.Store) error {
+			_, err := s.Inventories(ctx, "", "f9", 10)
+			return err
+		}},
+		{"Rematched", false, func(ctx context.Context, s *store.Store) error { _, err := s.Rematched(ctx); return err }},
+		{"FinishRematch", true, func(ctx context.Context, s *store.Store) error { return s.FinishRematch(ctx, "f1") }},
+		{"Flips", false, func(ctx context.Context, s *store.Store) error { _, err := s.Flips(ctx, "", 1); return err }},
 		{"PutLayer", true, func(ctx context.Context, s *store.Store) error {
 			return s.PutLayer(ctx, Digest(900), &inventory.Layer{})
 		}},
