@@ -50,7 +50,7 @@ func Decision(n int) admission.Decision {
 				Reference: "nginx:1.19", Digest: Digest(n), Platform: "linux/amd64", FeedRevision: "f1", Verdict: policy.VerdictDeny,
 				Cause: "a cause", Violations: []policy.Violation{violation, {Rule: "registry", Detail: "not allowed"}},
 				Violated: 2,
-				Exempted: []policy.Exempted{{Violation: violation, Reason: "not reachable", Owner: "alice", Until: "2027-01-01T00:00:00Z"}},
+				Exempted: []policy.Exempted{{Violation: violation, Reason: "not reachable", VEX: "not_affected", Owner: "alice", Until: "2027-01-01T00:00:00Z"}},
 			},
 			{Reference: "registry.example.com/none:1", Verdict: policy.VerdictUnknown, Cause: "not-found"},
 		},
