@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/runecast/runecast/pkg/policy"
 	"github.com/runecast/runecast/pkg/scan"
+	"github.com/runecast/runecast/pkg/workload"
 )
 
 // judged is one image with what the policy says of it.
@@ -21,11 +23,31 @@ type judged struct {
 	kind     scan.Kind
 }
 
+// asked is what of a workload is judged.
+type asked struct {
+	references []string
+	platforms  []string
+	access     scan.Access // nil: not known
+}
+
+// access reads the workload's credentials where an image is going to be scanned. The namespace is that of the review, because
+// the object's own is only what its sender wrote.
+func (r *Reviewer) access(ctx context.Context, p *policy.Policy, namespace string, w *workload.Workload, references []string) scan.Access {
+	if r.PullSecrets == nil || !slices.ContainsFunc(references, p.NeedsScanOf) {
+		return nil
+	}
+	if namespace == "" {
+		namespace = w.Namespace
+	}
+	return r.PullSecrets.Access(ctx, namespace, w.ServiceAccount, w.PullSecrets)
+}
+
 // judgeAll judges references side by side and keeps their order.
-func (r *Reviewer) judgeAll(ctx context.Context, p *policy.Policy, references, platforms []string) []judged {
+func (r *Reviewer) judgeAll(ctx context.Context, p *policy.Policy, asked *asked) []judged {
+	references := asked.references
 	results := make([]judged, len(references))
 	if len(references) == 1 { // the common case needs no goroutine
-		results[0] = r.judge(ctx, p, references[0], platforms)
+		results[0] = r.judge(ctx, p, references[0], asked)
 		return results
 	}
 	var wait sync.WaitGroup
@@ -34,7 +56,7 @@ func (r *Reviewer) judgeAll(ctx context.Context, p *policy.Policy, references, p
 		slots <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-slots }()
-			results[i] = r.judge(ctx, p, reference, platforms)
+			results[i] = r.judge(ctx, p, reference, asked)
 		})
 	}
 	wait.Wait()
@@ -43,14 +65,17 @@ func (r *Reviewer) judgeAll(ctx context.Context, p *policy.Policy, references, p
 
 // judge scans one reference on each platform that the workload may run on, side by side; the worst result counts. A platform
 // that the image does not exist for counts only where it exists for none of them: no node of that platform can run it.
-func (r *Reviewer) judge(ctx context.Context, p *policy.Policy, reference string, platforms []string) judged {
+func (r *Reviewer) judge(ctx context.Context, p *policy.Policy, reference string, asked *asked) judged {
+	platforms := asked.platforms
 	if len(platforms) == 1 { // the common case needs no goroutine
-		return r.judgeOn(ctx, p, reference, platforms[0])
+		return r.judgeOn(ctx, p, scan.Request{Reference: reference, Platform: platforms[0], Access: asked.access})
 	}
 	results := make([]judged, len(platforms))
 	var wait sync.WaitGroup
 	for i, platform := range platforms {
-		wait.Go(func() { results[i] = r.judgeOn(ctx, p, reference, platform) })
+		wait.Go(func() {
+			results[i] = r.judgeOn(ctx, p, scan.Request{Reference: reference, Platform: platform, Access: asked.access})
+		})
 	}
 	wait.Wait()
 	worst := 0
@@ -71,7 +96,8 @@ func worse(a, b *policy.Result) bool {
 }
 
 // judgeOn judges a reference on one platform. A panic below it becomes an unknown verdict.
-func (r *Reviewer) judgeOn(ctx context.Context, p *policy.Policy, reference, platform string) (out judged) {
+func (r *Reviewer) judgeOn(ctx context.Context, p *policy.Policy, request scan.Request) (out judged) {
+	reference, platform := request.Reference, request.Platform
 	defer func() {
 		if caught := recover(); caught != nil {
 			r.Metrics.Panicked()
@@ -85,7 +111,6 @@ func (r *Reviewer) judgeOn(ctx context.Context, p *policy.Policy, reference, pla
 	}()
 	out.subject = policy.Subject{Reference: reference, Platform: platform, Outcome: policy.OutcomeScanned}
 	if p.NeedsScanOf(reference) {
-		request := scan.Request{Reference: reference, Platform: platform}
 		report, err := r.Scanner.Scan(ctx, request)
 		out.subject, out.kind = SubjectOf(request, report, err)
 		if report != nil {

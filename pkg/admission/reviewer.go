@@ -41,15 +41,23 @@ const (
 	staleAfter = 7 * 24 * time.Hour
 )
 
+// PullSecrets finds the credentials that the kubelet would pull a workload's images with. An empty service account is the
+// namespace's default. What cannot be read is told by the Access, never by nil.
+type PullSecrets interface {
+	Access(ctx context.Context, namespace, serviceAccount string, secrets []string) scan.Access
+}
+
 // ReviewerConfig is what a Reviewer works with. Scanner, Metrics and Log are required.
 type ReviewerConfig struct {
-	Scanner   scan.Scanner
-	Metrics   Metrics
-	Log       logrus.FieldLogger
-	Trigger   TriggerType // of its decisions; default TriggerAdmission
-	Platforms []string    // of the cluster's nodes, for workloads that do not say where they run; default linux/amd64
-	MaxImages int         // distinct new images of one object; an object with more is unscannable; default 200
-	Now       func() time.Time
+	Scanner scan.Scanner
+	Metrics Metrics
+	Log     logrus.FieldLogger
+	// PullSecrets reads the credentials of workloads; default nil: the server's own alone are used.
+	PullSecrets PullSecrets
+	Trigger     TriggerType // of its decisions; default TriggerAdmission
+	Platforms   []string    // of the cluster's nodes, for workloads that do not say where they run; default linux/amd64
+	MaxImages   int         // distinct new images of one object; an object with more is unscannable; default 200
+	Now         func() time.Time
 }
 
 // Reviewer decides reviews. It is safe for concurrent use.
@@ -125,7 +133,9 @@ func (r *Reviewer) decide(ctx context.Context, p *policy.Policy, request *Reques
 	case len(references) > r.MaxImages:
 		return r.unreviewable(p, decision, ReasonTooMany, fmt.Sprintf("the object names %d images, of which at most %d are reviewed", len(references), r.MaxImages), "split the workload")
 	}
-	return r.conclude(p, decision, r.judgeAll(ctx, p, references, r.platforms(current)))
+	return r.conclude(p, decision, r.judgeAll(ctx, p, &asked{
+		references: references, platforms: r.platforms(current), access: r.access(ctx, p, request.Namespace, current, references),
+	}))
 }
 
 // platforms lists where a workload may run: where it says, with the cluster's architectures where it names a system alone.

@@ -16,7 +16,7 @@ import (
 // describe turns what a request ended with into an *Error: the kind by the cause, and a text that names the registry and
 // repeats nothing that could be secret.
 func describe(ctx context.Context, t target, what string, err error) *Error {
-	e := &Error{Reference: t.reference, Host: t.host()}
+	e := &Error{Reference: t.reference, Host: t.host(), Tried: len(t.caller.credentials)}
 	var (
 		own      *Error
 		limited  *throttled

@@ -30,6 +30,7 @@ type Error struct {
 	Status     int           // of HTTP, where the registry answered with an error
 	RetryAfter time.Duration // how long the registry asks to wait; 0: it did not say
 	Platforms  []string      // what the index has, for KindNoPlatform
+	Tried      int           // how many credentials of the caller there were to try, beside the server's own
 	Setting    string        // the field of Options that names the limit, for KindTooLarge
 	Err        error         // the cause, cleaned in the same way
 

@@ -88,8 +88,8 @@ func (p *Puller) pause(ctx context.Context, t target, fault *Error, attempt int)
 	}
 }
 
-// ask makes one request. A login that has become invalid is made anew once.
-func (p *Puller) ask(ctx context.Context, t target, req request) (*http.Response, error) {
+// askOnce makes one request with one of the target's credentials. A login that has become invalid is made anew once.
+func (p *Puller) askOnce(ctx context.Context, t target, req request) (*http.Response, error) {
 	ctx = withRegistry(ctx, t.host())
 	s, fresh, err := p.session(ctx, t)
 	if err != nil {
@@ -103,7 +103,7 @@ func (p *Puller) ask(ctx context.Context, t target, req request) (*http.Response
 		p.sessions.drop(t.login())
 		if !fresh {
 			_ = resp.Body.Close()
-			return p.ask(ctx, t, req)
+			return p.askOnce(ctx, t, req)
 		}
 	}
 	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent {

@@ -8,6 +8,9 @@ type Image struct {
 	Index      string  // digest of the index that the reference named; empty where it named the manifest itself
 	Platform   string  // os/arch[/variant] as the image's configuration says
 	Layers     []Layer // lowest first
+	Access     string  // fingerprint of the credentials of the caller that may be used; empty: none but those of the server
+
+	login login // to open layers with
 }
 
 // Layer is one layer as the manifest describes it.

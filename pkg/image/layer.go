@@ -24,6 +24,7 @@ func (p *Puller) OpenLayer(ctx context.Context, img *Image, layer Layer) (io.Rea
 	if err != nil {
 		return nil, err
 	}
+	t.caller = img.login
 	if layer.Size > p.opts.MaxLayerBytes {
 		return nil, t.tooLarge("MaxLayerBytes", "layer %s has %d bytes, more than the limit of %d", layer.Digest, layer.Size, p.opts.MaxLayerBytes)
 	}

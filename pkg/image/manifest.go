@@ -45,7 +45,7 @@ func acceptedManifests() string {
 // manifest fetches what a tag or digest names; a digest's content is verified and kept.
 func (p *Puller) manifest(ctx context.Context, t target, id string) (*manifest, error) {
 	byDigest := strings.Contains(id, ":")
-	if m, ok := p.manifests.get(t.repo.Name() + "@" + id); byDigest && ok {
+	if m, ok := p.manifests.get(t.key() + "@" + id); byDigest && ok {
 		return m, nil
 	}
 	what := "manifest " + id
@@ -58,7 +58,7 @@ func (p *Puller) manifest(ctx context.Context, t target, id string) (*manifest, 
 		return nil, err
 	}
 	m := &manifest{digest: digestOf(raw), mediaType: mediaTypeOf(header.Get("Content-Type"), raw), raw: raw}
-	p.manifests.put(t.repo.Name()+"@"+m.digest, m, len(raw))
+	p.manifests.put(t.key()+"@"+m.digest, m, len(raw))
 	return m, nil
 }
 

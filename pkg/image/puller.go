@@ -25,10 +25,12 @@ type Puller struct {
 	guard     *guard
 	plain     map[string]bool    // hosts that may be asked without TLS, in lower case
 	hosts     *hostsDir          // nil: every registry is asked itself
-	sessions  *lru[*session]     // by repository
-	tags      *lru[tagged]       // by repository:tag
-	manifests *lru[*manifest]    // by repository@digest
-	images    *lru[*Image]       // by repository@digest and platform
+	secret    []byte             // of the fingerprints; of this process alone
+	sessions  *lru[*session]     // by repository and credentials
+	turns     *lru[int]          // which of a caller's credentials a repository took last, by target.key
+	tags      *lru[tagged]       // by target.key and tag
+	manifests *lru[*manifest]    // by target.key and digest
+	images    *lru[*Image]       // by target.key, digest and platform
 	flights   singleflight.Group // by what is asked for
 	troubles  sync.Map           // of *trouble, by the key of the flight that is in it
 }
@@ -43,6 +45,7 @@ type tagged struct {
 type target struct {
 	reference string
 	repo      name.Repository
+	caller    login        // what it is asked with
 	note      func(*Error) // told of every fault that is tried again; may be nil
 	via       *endpoint    // nil: the registry itself
 }
@@ -60,7 +63,7 @@ func (t target) login() string {
 	if t.via != nil {
 		return fmt.Sprintf("%s by %p", t.via.repo.Name(), t.via.guard)
 	}
-	return t.repo.Name()
+	return t.sessionKey()
 }
 
 func (t target) host() string { return t.at().RegistryStr() }
@@ -87,6 +90,8 @@ func NewPuller(opts Options) (*Puller, error) { //nolint:gocritic // hugeParam: 
 		},
 		plain:     plain,
 		hosts:     hosts,
+		secret:    newSecret(),
+		turns:     newLRU[int](maxSessions),
 		sessions:  newLRU[*session](maxSessions),
 		tags:      newLRU[tagged](maxCachedTags),
 		manifests: newLRU[*manifest](maxCachedManifestBytes),
@@ -98,10 +103,17 @@ func NewPuller(opts Options) (*Puller, error) { //nolint:gocritic // hugeParam: 
 // tag is asked for at the registry at most once in Options.ResolveTTL, and what a digest names only once. Callers that ask
 // for the same at the same time share the requests, which go on when one of them leaves. Errors are *Error; none is cached.
 func (p *Puller) Resolve(ctx context.Context, reference, platform string) (*Image, error) {
+	return p.ResolveAs(ctx, reference, platform, nil)
+}
+
+// ResolveAs is Resolve for a caller with credentials of its own, which are tried in their order before those of
+// Options.Keychain. What was found with other credentials is not used; layers of the image are opened with the caller's.
+func (p *Puller) ResolveAs(ctx context.Context, reference, platform string, access Access) (*Image, error) {
 	t, ref, err := p.parse(reference)
 	if err != nil {
 		return nil, err
 	}
+	t.caller = p.loginOf(t, access)
 	want, err := parsePlatform(platform)
 	if err != nil {
 		return nil, &Error{Kind: KindBadReference, Reference: reference, Err: err}
@@ -117,6 +129,6 @@ func (p *Puller) Resolve(ctx context.Context, reference, platform string) (*Imag
 		return nil, err
 	}
 	img := *found
-	img.Reference = reference
+	img.Reference, img.Access, img.login = reference, t.caller.fingerprint, t.caller
 	return &img, nil
 }

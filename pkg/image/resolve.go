@@ -59,7 +59,7 @@ func (p *Puller) shared(ctx context.Context, t target, key string, fn func(conte
 
 // tagDigest finds the digest that a tag names now, or did within ResolveTTL.
 func (p *Puller) tagDigest(ctx context.Context, t target, tag string) (string, error) {
-	key := t.repo.Name() + ":" + tag
+	key := t.key() + ":" + tag
 	known, seen := p.tags.get(key)
 	if seen && p.opts.Now().Sub(known.at) < p.opts.ResolveTTL {
 		return known.digest, nil
@@ -114,7 +114,7 @@ func (p *Puller) load(ctx context.Context, t target, digest string, want machine
 	if !strings.HasPrefix(digest, "sha256:") {
 		return nil, t.fault(KindBadReference, "digest %s is not of sha256", redact(digest))
 	}
-	key := fmt.Sprintf("%s@%s %s", t.repo.Name(), digest, want)
+	key := fmt.Sprintf("%s@%s %s", t.key(), digest, want)
 	if img, ok := p.images.get(key); ok {
 		return img, nil
 	}

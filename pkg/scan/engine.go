@@ -53,9 +53,9 @@ func (e *Engine) Scan(ctx context.Context, req Request) (*Report, error) {
 	if err != nil {
 		return nil, explain(req.Reference, err)
 	}
-	img, err := e.images.Resolve(ctx, req.Reference, req.Platform)
+	img, err := e.images.ResolveAs(ctx, req.Reference, req.Platform, req.Access)
 	if err != nil {
-		return nil, unresolved(ctx, req.Reference, err)
+		return nil, unresolved(ctx, req, err)
 	}
 	if r := e.reports.get(ctx, img.Digest, revision); r != nil {
 		return r.as(img), nil
@@ -67,29 +67,31 @@ func (e *Engine) Scan(ctx context.Context, req Request) (*Report, error) {
 		e.metrics.CacheHit(HitShared)
 	}
 	if err != nil {
-		return nil, explain(req.Reference, err)
+		return nil, explainTo(req, err)
 	}
 	return r.as(img), nil
 }
 
-// flightKey is what callers must have in common to wait for the same reading of an image or of a layer: its digest, and the
+// flightKey is what callers must have in common to wait for the same reading of an image or of a layer: its digest, the credentials it is read with, and the
 // repository that it is read from, because anyone may name the digest of another's image in a registry of his own, which is slow
 // or refuses. What two repositories have in common is therefore read twice if it is read at the same time; what was read is
 // kept by its digest alone, which no repository can make to mean anything else.
-func flightKey(img *image.Image, digest string) string { return img.Repository + "@" + digest }
+func flightKey(img *image.Image, digest string) string {
+	return img.Repository + "#" + img.Access + "@" + digest
+}
 
 // unresolved explains why a reference was not resolved. Where the caller's time ended first nothing is known to be wrong yet: the
 // puller goes on asking, and its answer will be there for the next caller.
-func unresolved(ctx context.Context, reference string, err error) *Error {
+func unresolved(ctx context.Context, req Request, err error) *Error {
 	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
-		return explain(reference, err)
+		return explainTo(req, err)
 	}
 	registry := "the registry"
 	if pull, ok := errors.AsType[*image.Error](err); ok && pull.Host != "" {
 		registry = "registry " + pull.Host
 	}
 	return &Error{
-		Kind: KindPending, Image: reference, Err: &pendingError{registry + " has not answered yet"},
+		Kind: KindPending, Image: req.Reference, Err: &pendingError{registry + " has not answered yet"},
 		Remedy: fmt.Sprintf("check that %s runs and that the server can reach it, then retry", registry),
 	}
 }

@@ -21,9 +21,9 @@ type Examination struct {
 // again. Unlike a Scan it is not shared with other callers and ends with ctx, and it needs no feed: without one the
 // contents are given all the same. Errors are *Error.
 func (e *Engine) Examine(ctx context.Context, req Request) (*Examination, error) {
-	img, err := e.images.Resolve(ctx, req.Reference, req.Platform)
+	img, err := e.images.ResolveAs(ctx, req.Reference, req.Platform, req.Access)
 	if err != nil {
-		return nil, unresolved(ctx, req.Reference, err)
+		return nil, unresolved(ctx, req, err)
 	}
 	x := &Examination{Image: img.Reference, Digest: img.Digest, Index: img.Index}
 	err = guarded(e.contents.log, "the examination of "+img.Digest, func() error { return e.examine(ctx, img, x) })

@@ -73,7 +73,7 @@ func pullRemedy(e *image.Error) string {
 	case image.KindBadReference:
 		return "correct the image's name: registry/repository:tag or registry/repository@sha256:…"
 	case image.KindUnauthorized:
-		return "check the image's name, and give the server credentials for registry " + e.Host + " in its Docker configuration; it does not use the pod's imagePullSecrets"
+		return "check the image's name, and give the server credentials for registry " + e.Host
 	case image.KindNotFound:
 		return "check the image's name and tag, and whether it was pushed"
 	case image.KindRateLimited:

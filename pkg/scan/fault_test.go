@@ -34,7 +34,7 @@ func TestFaults(t *testing.T) {
 		"unauthorized": {
 			text("1"), inject(imagetest.Manifest, imagetest.Status(401)), scan.KindUnauthorized,
 			"registry REG refuses access with 401 Unauthorized to the request for manifest 1: UNAUTHORIZED: injected fault",
-			"check the image's name, and give the server credentials for registry REG in its Docker configuration; it does not use the pod's imagePullSecrets",
+			"check the image's name, and give the server credentials for registry REG in its Docker configuration; it has no access to a cluster (setting kubeconfig), so it does not use the pod's imagePullSecrets",
 		},
 		"not found": {
 			text("1"), inject(imagetest.Manifest, imagetest.Status(404)), scan.KindNotFound,

@@ -124,7 +124,7 @@ func TestRegistryThatHasNotAnsweredYet(t *testing.T) {
 // late is a scan.Images that knows nothing of this product's errors.
 type late struct{ scan.Images }
 
-func (late) Resolve(ctx context.Context, _, _ string) (*image.Image, error) {
+func (late) ResolveAs(ctx context.Context, _, _ string, _ image.Access) (*image.Image, error) {
 	<-ctx.Done()
 	return nil, errors.Join(errors.New("cut"), ctx.Err())
 }

@@ -16,7 +16,7 @@ import (
 
 // Images resolves references and opens layers, as *image.Puller does.
 type Images interface {
-	Resolve(ctx context.Context, reference, platform string) (*image.Image, error)
+	ResolveAs(ctx context.Context, reference, platform string, access image.Access) (*image.Image, error)
 	OpenLayer(ctx context.Context, img *image.Image, layer image.Layer) (io.ReadCloser, error)
 }
 

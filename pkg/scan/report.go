@@ -5,13 +5,18 @@ import (
 	"time"
 
 	"github.com/runecast/runecast/pkg/advisory"
+	"github.com/runecast/runecast/pkg/image"
 	"github.com/runecast/runecast/pkg/inventory"
 )
+
+// Access is what a workload may show to registries. Whoever may not pull an image with it is not given what is known of the image.
+type Access = image.Access
 
 // Request names one image to scan.
 type Request struct {
 	Reference string // as the workload names it
 	Platform  string // os/arch[/variant]; empty: linux/amd64
+	Access    Access // credentials of the workload that names the image; nil: they cannot be known, and the server's own alone are used
 }
 
 // Feed is the part of a feed's description that a report carries.

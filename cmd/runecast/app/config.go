@@ -48,6 +48,8 @@ type Config struct {
 	AllowedRegistries []string `koanf:"allowedRegistries"` // patterns for built-in policy 4
 	Platforms         []string `koanf:"platforms"`         // of the cluster's nodes; default linux/amd64
 
+	Kubeconfig             string        `koanf:"kubeconfig"`             // file of the access to the API server that pull secrets are read through; default for serve that of the pod it runs in, else none
+	RegistryKeychains      []string      `koanf:"registryKeychains"`      // the server's own credentials: docker, ecr, gcr, acr; those of clouds ask metadata services; default docker
 	RegistryPlainHTTP      []string      `koanf:"registryPlainHttp"`      // registries, as host:port, that are asked without TLS; allowed loopback ones are so in any case
 	RegistryAllowNetworks  []string      `koanf:"registryAllowNetworks"`  // networks, addresses, hosts[:port] and *.domains that registries may be at beside public addresses; default none, for scan and review loopback and private ones
 	RegistryTokenHosts     []string      `koanf:"registryTokenHosts"`     // registry=host: where a registry may have its credentials exchanged beside hosts of its own domain
@@ -68,7 +70,7 @@ type Config struct {
 func defaults() map[string]any {
 	return map[string]any{
 		"dataDir": defaultDataDir(), "listen": ":9080", "maxInFlight": 1024, "platforms": []string{"linux/amd64"},
-		"resolveTtl": "30s", "scanTimeout": "10m", "maxImageBytes": int64(16) << 30,
+		"registryKeychains": []string{keychainDocker}, "resolveTtl": "30s", "scanTimeout": "10m", "maxImageBytes": int64(16) << 30,
 	}
 }
 
@@ -103,7 +105,12 @@ func addPolicyFlags(flags *pflag.FlagSet) {
 	flags.StringSlice("allowed-registries", nil, "`patterns` for built-in policy 4, such as registry.k8s.io/*")
 }
 
+func addKubeconfigFlag(flags *pflag.FlagSet, byDefault string) {
+	flags.String("kubeconfig", "", "`file` of the access to the API server that imagePullSecrets are read through (default "+byDefault+")")
+}
+
 func addScanFlags(flags *pflag.FlagSet) {
+	flags.StringSlice("registry-keychains", nil, "sources of the program's own `credentials`: docker, ecr, gcr, acr (default docker)")
 	flags.StringSlice("registry-plain-http", nil, "registries, as `host:port`, that are asked without TLS")
 	flags.StringSlice("registry-allow-networks", nil, "networks, addresses, `hosts` or *.domains that registries may be at beside public addresses")
 	flags.StringSlice("registry-token-hosts", nil, "`registry=host` pairs: where registries may have their credentials exchanged beside hosts of their own domain")
@@ -168,7 +175,7 @@ func keys() map[string]string {
 	names := map[string]string{}
 	for _, flag := range []string{
 		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight",
-		"policy-files", "allowed-registries", "platforms", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-config-dir", "registry-ca-files", "registry-rate-limit", "registry-max-connections", "resolve-ttl", "scan-timeout", "scan-concurrency",
+		"policy-files", "allowed-registries", "platforms", "kubeconfig", "registry-keychains", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-config-dir", "registry-ca-files", "registry-rate-limit", "registry-max-connections", "resolve-ttl", "scan-timeout", "scan-concurrency",
 		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio",
 	} {
 		words := strings.Split(flag, "-")
@@ -232,6 +239,12 @@ func (c *Config) validate() error {
 		if value < 0 {
 			errs = append(errs, fmt.Errorf("%s: %d is negative", name, value))
 		}
+	}
+	for i := range c.RegistryKeychains {
+		c.RegistryKeychains[i] = strings.TrimSpace(c.RegistryKeychains[i])
+	}
+	if _, err := serverKeychain(c.RegistryKeychains); err != nil {
+		errs = append(errs, err)
 	}
 	if c.RegistryRateLimit < 0 {
 		errs = append(errs, fmt.Errorf("registryRateLimit: %g is negative", c.RegistryRateLimit))

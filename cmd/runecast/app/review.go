@@ -49,6 +49,7 @@ Exit codes: 0 allowed, 1 at least one object is denied, 2 an error.`,
 	addFeedFlags(flags)
 	addPolicyFlags(flags)
 	addScanFlags(flags)
+	addKubeconfigFlag(flags, "none")
 	output.add(cmd)
 	return cmd
 }

@@ -51,7 +51,12 @@ func newEngine(config *Config, s *store.Store, observe scan.Metrics, progress fu
 	for _, warning := range policies.Warnings(time.Now()) {
 		log.Warn(warning)
 	}
+	own, err := serverKeychain(config.RegistryKeychains)
+	if err != nil {
+		return nil, err
+	}
 	puller, err := image.NewPuller(image.Options{
+		Keychain:  own,
 		PlainHTTP: config.RegistryPlainHTTP, AllowNetworks: config.RegistryAllowNetworks, TokenHosts: config.RegistryTokenHosts, ConfigDir: config.RegistryConfigDir, CAFiles: config.RegistryCAFiles,
 		MaxRate: config.RegistryRateLimit, MaxConnections: config.RegistryMaxConnections, UserAgent: "runecast/" + buildVersion().Version,
 		ResolveTTL: config.ResolveTTL, MaxImageBytes: config.MaxImageBytes, MaxLayerBytes: config.MaxLayerBytes,
@@ -107,8 +112,12 @@ func newLocal(ctx context.Context, config *Config, progress func(scan.Progress),
 	if err != nil {
 		return nil, errors.Join(err, closeStore(s))
 	}
+	secrets, err := newPullSecrets(config, false, log)
+	if err != nil {
+		return nil, errors.Join(err, closeStore(s))
+	}
 	reviewer := admission.NewReviewer(admission.ReviewerConfig{
-		Scanner: e.scanner, Metrics: m, Log: log, Trigger: admission.TriggerCLI, Platforms: config.Platforms,
+		PullSecrets: secrets, Scanner: e.scanner, Metrics: m, Log: log, Trigger: admission.TriggerCLI, Platforms: config.Platforms,
 	})
 	return &local{engine: e, reviewer: reviewer, store: s}, nil
 }
@@ -168,6 +177,10 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	if err != nil {
 		return nil, errors.Join(err, closeStore(s))
 	}
+	secrets, err := newPullSecrets(config, true, log)
+	if err != nil {
+		return nil, errors.Join(err, closeStore(s))
+	}
 	authenticator := auth.NewAuthenticator(s, auth.Options{Log: log})
 	recorder := admission.NewRecorder(s, log)
 	h := &health{
@@ -184,7 +197,7 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	m.counter("runecast_feeds_refused_total", "Feed indexes that were refused because they are damaged.", func() float64 { return float64(e.feeds.Refused()) })
 	handler := admission.NewHandler(admission.HandlerConfig{
 		Authorizer: authorizer{authenticator}, Policies: e.policies, Recorder: recorder, Metrics: m, Log: log, MaxInFlight: config.MaxInFlight,
-		Reviewer: admission.NewReviewer(admission.ReviewerConfig{Scanner: e.scanner, Metrics: m, Log: log, Platforms: config.Platforms}),
+		Reviewer: admission.NewReviewer(admission.ReviewerConfig{PullSecrets: secrets, Scanner: e.scanner, Metrics: m, Log: log, Platforms: config.Platforms}),
 	})
 	if _, err := e.feedInfo(); err != nil {
 		log.WithError(err).Warn("there is no vulnerability data: images are judged by the policies' onNoFeed until there is; see runecast feed --help")
