@@ -10,7 +10,6 @@ import (
 	"net/http"
 
 	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
 )
 
 // Access is what one caller may show to registries, such as the pull secrets of a workload.
@@ -24,12 +23,11 @@ type Access interface {
 // maxCredentials is how many credentials of a caller are tried for one repository.
 const maxCredentials = 8
 
-// login is a caller's credentials for one repository, and which of them is tried now.
+// login is a caller's credentials for one repository. It is immutable.
 type login struct {
 	credentials []authn.AuthConfig
 	marks       []string // fingerprint of each
 	fingerprint string   // of all; empty where there are none
-	turn        int      // index in credentials; their number means the server's own
 }
 
 // newSecret makes the key of a process's fingerprints, so that they tell nobody anything about short passwords.
@@ -40,13 +38,13 @@ func newSecret() []byte {
 }
 
 // loginOf takes the caller's credentials for a target.
-func (p *Puller) loginOf(t target, access Access) login {
+func (p *Puller) loginOf(t target, access Access) *login {
 	if access == nil {
-		return login{}
+		return &login{}
 	}
-	l := login{credentials: access.Credentials(t.repo.Name())}
+	l := &login{credentials: access.Credentials(t.repo.Name())}
 	if len(l.credentials) == 0 {
-		return login{}
+		return &login{}
 	}
 	l.credentials = l.credentials[:min(len(l.credentials), maxCredentials)]
 	all := hmac.New(sha256.New, p.secret)
@@ -65,11 +63,11 @@ func (p *Puller) loginOf(t target, access Access) login {
 }
 
 // authenticator gives the credentials whose turn it is.
-func (l *login) authenticator(ctx context.Context, own authn.Keychain, repo name.Repository) (authn.Authenticator, error) {
-	if l.turn < len(l.credentials) {
-		return authn.FromConfig(l.credentials[l.turn]), nil
+func (t target) authenticator(ctx context.Context, own authn.Keychain) (authn.Authenticator, error) {
+	if t.turn < len(t.caller.credentials) {
+		return authn.FromConfig(t.caller.credentials[t.turn]), nil
 	}
-	return authn.Resolve(ctx, own, repo)
+	return authn.Resolve(ctx, own, t.at())
 }
 
 // key begins the key of everything that is kept of a repository: what one caller's credentials brought serves no other caller.
@@ -82,8 +80,8 @@ func (t target) key() string {
 
 // sessionKey is the key of a login with the credentials whose turn it is.
 func (t target) sessionKey() string {
-	if t.caller.turn < len(t.caller.marks) {
-		return t.repo.Name() + "#" + t.caller.marks[t.caller.turn]
+	if t.turn < len(t.caller.marks) {
+		return t.repo.Name() + "#" + t.caller.marks[t.turn]
 	}
 	return t.repo.Name()
 }
@@ -93,7 +91,7 @@ func (t target) sessionKey() string {
 func (p *Puller) ask(ctx context.Context, t target, req request) (*http.Response, error) {
 	n := len(t.caller.credentials) + 1
 	if t.via != nil { // a mirror, which has no right to credentials that were given for the registry
-		t.caller.turn = n - 1
+		t.turn = n - 1
 		return p.askOnce(ctx, t, req)
 	}
 	first, _ := p.turns.get(t.key())
@@ -102,11 +100,11 @@ func (p *Puller) ask(ctx context.Context, t target, req request) (*http.Response
 		hidden  bool  // it is "not found"
 	)
 	for i := range n {
-		t.caller.turn = (first + i) % n
+		t.turn = (first + i) % n
 		resp, err := p.askOnce(ctx, t, req)
 		if err == nil {
 			if i > 0 {
-				p.turns.put(t.key(), t.caller.turn, 1)
+				p.turns.put(t.key(), t.turn, 1)
 			}
 			return resp, nil
 		}

@@ -10,7 +10,7 @@ type Image struct {
 	Layers     []Layer // lowest first
 	Access     string  // fingerprint of the credentials of the caller that may be used; empty: none but those of the server
 
-	login login // to open layers with
+	login *login // to open layers with
 }
 
 // Layer is one layer as the manifest describes it.

@@ -24,7 +24,9 @@ func (p *Puller) OpenLayer(ctx context.Context, img *Image, layer Layer) (io.Rea
 	if err != nil {
 		return nil, err
 	}
-	t.caller = img.login
+	if img.login != nil { // an image that Resolve did not make has none
+		t.caller = img.login
+	}
 	if layer.Size > p.opts.MaxLayerBytes {
 		return nil, t.tooLarge("MaxLayerBytes", "layer %s has %d bytes, more than the limit of %d", layer.Digest, layer.Size, p.opts.MaxLayerBytes)
 	}

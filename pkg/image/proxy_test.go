@@ -45,7 +45,7 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 	t.Cleanup(proxy.Close)
 	for reference, through := range map[string]bool{"registry.example/app:1": true, "10.1.2.3:5000/app:1": false} {
 		connects.Store(0)
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestProxyOfTheEnvironment$") //nolint:gosec // G204: this very program
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestProxyOfTheEnvironment$")
 		cmd.Env = append(os.Environ(), "HTTPS_PROXY="+proxy.URL, "NO_PROXY=", "IMAGE_TEST_REFERENCE="+reference)
 		out, err := cmd.CombinedOutput()
 		if (err == nil) != through || (connects.Load() > 0) != through {
@@ -59,7 +59,7 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 
 // tunnel joins a client of CONNECT to an address.
 func tunnel(w http.ResponseWriter, address string) {
-	there, err := (&net.Dialer{}).Dial("tcp", address) //nolint:noctx // loopback
+	there, err := (&net.Dialer{}).Dial("tcp", address)
 	if err != nil {
 		w.WriteHeader(http.StatusBadGateway)
 		return

@@ -45,7 +45,8 @@ type tagged struct {
 type target struct {
 	reference string
 	repo      name.Repository
-	caller    login        // what it is asked with
+	caller    *login       // what it is asked with
+	turn      int          // index in the caller's credentials; their number means the server's own
 	note      func(*Error) // told of every fault that is tried again; may be nil
 	via       *endpoint    // nil: the registry itself
 }

@@ -23,7 +23,7 @@ func (p *Puller) session(ctx context.Context, t target) (s *session, fresh bool,
 	if known, ok := p.sessions.get(key); ok && p.opts.Now().Sub(known.since) < sessionLife {
 		return known, false, nil
 	}
-	credentials, err := t.caller.authenticator(ctx, p.opts.Keychain, t.at())
+	credentials, err := t.authenticator(ctx, p.opts.Keychain)
 	if err != nil {
 		return nil, false, &loginError{"the credentials for registry " + t.host() + " cannot be read", err}
 	}

@@ -67,7 +67,7 @@ var errDamaged = errors.New("its content is not the JSON of a Docker configurati
 // parseSecret reads the credentials in a pull secret. An entry that names no host is left out, as the kubelet can never match it.
 func parseSecret(secret *corev1.Secret) ([]entry, error) {
 	auths := map[string]authn.AuthConfig{}
-	switch secret.Type { //nolint:exhaustive // all others are no pull secrets
+	switch secret.Type {
 	case corev1.SecretTypeDockerConfigJson:
 		var doc struct {
 			Auths map[string]authn.AuthConfig `json:"auths"`
