@@ -44,7 +44,7 @@ type tagged struct {
 // target is one repository in one registry, and the reference that errors name.
 type target struct {
 	reference string
-	repo      name.Repository
+	repo      *name.Repository
 	caller    *login       // what it is asked with
 	turn      int          // index in the caller's credentials; their number means the server's own
 	note      func(*Error) // told of every fault that is tried again; may be nil
@@ -56,7 +56,7 @@ func (t target) at() name.Repository {
 	if t.via != nil {
 		return t.via.repo
 	}
-	return t.repo
+	return *t.repo
 }
 
 // login is the key of the session at a target; a mirror whose settings have changed is another one.

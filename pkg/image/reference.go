@@ -15,7 +15,8 @@ func (p *Puller) parse(reference string) (target, name.Reference, error) {
 	if err != nil {
 		return target{}, nil, &Error{Kind: KindBadReference, Reference: redact(reference), Err: &cause{whyNot(reference, err), err}}
 	}
-	return target{reference: reference, repo: ref.Context(), caller: &login{}}, ref, nil
+	repo := ref.Context()
+	return target{reference: reference, repo: &repo, caller: &login{}}, ref, nil
 }
 
 // parseReference adds one rule to go-containerregistry's: a first part localhost is a registry without a port, as it is for
