@@ -18,20 +18,7 @@ func checkGem(version string) string {
 // checkNuGet tells what is wrong with a NuGet version: a Semantic Version that may have a fourth number
 // (https://learn.microsoft.com/nuget/concepts/package-versioning).
 func checkNuGet(version string) string {
-	core, _, _ := strings.Cut(version, "+")
-	core, pre, hasPre := strings.Cut(core, "-")
-	rest, ok := cutNumbers(core)
-	switch {
-	case !ok:
-		return "it does not start with numbers separated by dots"
-	case rest != "":
-		return "it has something after its numbers that is no pre-release"
-	case strings.Count(core, ".") > 3:
-		return "it has more than four numbers"
-	case hasPre && !identifiers(pre):
-		return "its pre-release is malformed"
-	}
-	return ""
+	return checkNumbers(version, 4, "it has more than four numbers")
 }
 
 // checkMaven tells what is wrong with a Maven version. Maven orders any text

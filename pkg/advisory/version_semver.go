@@ -6,6 +6,11 @@ import "strings"
 // third number may be missing, as in old npm packages, and numbers may have leading zeros. A fourth number is refused, because its
 // order is not defined.
 func checkSemver(version string) string {
+	return checkNumbers(version, 3, "it has more than three numbers")
+}
+
+// checkNumbers tells what is wrong with a version of at most so many numbers, a pre-release after a hyphen and a build after a plus.
+func checkNumbers(version string, most int, tooMany string) string {
 	core, _, _ := strings.Cut(version, "+")
 	core, pre, hasPre := strings.Cut(core, "-")
 	rest, ok := cutNumbers(core)
@@ -14,8 +19,8 @@ func checkSemver(version string) string {
 		return "it does not start with numbers separated by dots"
 	case rest != "":
 		return "it has something after its numbers that is no pre-release"
-	case strings.Count(core, ".") > 2:
-		return "it has more than three numbers"
+	case strings.Count(core, ".") >= most:
+		return tooMany
 	case hasPre && !identifiers(pre):
 		return "its pre-release is malformed"
 	}

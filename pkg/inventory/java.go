@@ -40,7 +40,7 @@ func (javaExtractor) extract(ctx context.Context, c candidate) (contents, error)
 	if c.size > maxJar {
 		return contents{}, fmt.Errorf("it is larger than %d bytes", int64(maxJar))
 	}
-	file, err := newSpool(c.r, c.size)
+	file, err := newSpool(c.r, c.size, maxJarMemory)
 	if err != nil {
 		return contents{}, err
 	}
@@ -219,7 +219,7 @@ func (s *jarSearch) nested(ctx context.Context, j jar, f *zip.File) error {
 		return err
 	}
 	defer r.Close()
-	file, err := newSpool(r, maxJar)
+	file, err := newSpool(r, maxJar, maxJarMemory)
 	if err != nil {
 		return err
 	}

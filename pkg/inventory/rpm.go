@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -20,9 +19,6 @@ import (
 // All three are read by this package's own readers, which visit no page twice and run no code of a database engine on what an
 // image brings. They need any part of the file at any time, so one over maxRPMMemory lies in a temporary file while it is read.
 type rpmExtractor struct{}
-
-// errSpool says that the temporary file failed, which tells nothing of the database.
-var errSpool = errors.New("the temporary file for a package database failed")
 
 const (
 	maxRPMMemory = 1 << 20  // databases up to this are read in memory
@@ -46,7 +42,7 @@ func (f *rpmFile) read(offset, n int64) ([]byte, error) {
 	}
 	b := make([]byte, n)
 	if _, err := f.at.ReadAt(b, offset); err != nil {
-		return nil, fmt.Errorf("%w: %w", errSpool, err)
+		return nil, &localError{fmt.Errorf("read a temporary file: %w", err)}
 	}
 	return b, nil
 }
@@ -73,35 +69,19 @@ func (rpmExtractor) extract(ctx context.Context, c candidate) (contents, error) 
 	return contents{Packages: db.found, Owned: newPathSet(db.owned[db.vendor])}, nil
 }
 
-// spoolRPM makes a file of a stream. done removes it.
+// spoolRPM makes a file of a stream. done gives it up.
 func spoolRPM(r io.Reader, size int64) (f *rpmFile, done func(), err error) {
 	f = &rpmFile{size: size, budget: size + size/2 + 1<<16} // page 0 and the last page are read more than once
-	if size <= maxRPMMemory {
-		data := make([]byte, size)
-		if _, err = io.ReadFull(r, data); err != nil {
-			return nil, nil, fmt.Errorf("read: %w", err)
-		}
-		f.at = bytes.NewReader(data)
-		return f, func() {}, nil
-	}
-	tmp, err := os.CreateTemp("", "runecast-rpm-*")
+	file, err := newSpool(r, size, maxRPMMemory)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", errSpool, err)
+		return nil, nil, err
 	}
-	done = func() {
-		_ = tmp.Close()
-		_ = os.Remove(tmp.Name())
+	if file.size != size {
+		file.close()
+		return nil, nil, fmt.Errorf("read: %w", io.ErrUnexpectedEOF)
 	}
-	n, err := io.Copy(tmp, io.LimitReader(r, size))
-	if err == nil && n != size {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		done()
-		return nil, nil, fmt.Errorf("%w: %w", errSpool, err)
-	}
-	f.at = tmp
-	return f, done, nil
+	f.at = file
+	return f, file.close, nil
 }
 
 // headers hands every package's header to do.

@@ -106,7 +106,7 @@ func (s *scanner) read(ctx context.Context, kind fileKind, as string, e *entry) 
 	}
 	var typed *Error
 	var local *localError
-	if e.r.err != nil || ctx.Err() != nil || errors.Is(err, errSpool) || errors.As(err, &typed) || errors.As(err, &local) {
+	if e.r.err != nil || ctx.Err() != nil || errors.As(err, &typed) || errors.As(err, &local) {
 		return nil, err
 	}
 	text := strings.ToValidUTF8(err.Error(), "\uFFFD")

@@ -17,24 +17,24 @@ func (e *localError) Error() string { return e.err.Error() }
 // Unwrap gives the cause.
 func (e *localError) Unwrap() error { return e.err }
 
-// spool is a file that is read in any order: in memory up to maxJarMemory, else in a temporary file without a name.
+// spool is a file that is read in any order: in memory where it is small, else in a temporary file without a name.
 type spool struct {
 	io.ReaderAt
 	size int64
 	file *os.File
 }
 
-// newSpool takes a stream of at most limit bytes to its end.
-func newSpool(r io.Reader, limit int64) (*spool, error) {
+// newSpool takes a stream of at most limit bytes to its end, and holds up to memory bytes of it in memory.
+func newSpool(r io.Reader, limit, memory int64) (*spool, error) {
 	limited := io.LimitReader(r, limit+1)
 	var head bytes.Buffer
-	if _, err := io.CopyN(&head, limited, min(limit+1, maxJarMemory+1)); err != nil && !errors.Is(err, io.EOF) {
+	if _, err := io.CopyN(&head, limited, min(limit, memory)+1); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read: %w", err)
 	}
 	if int64(head.Len()) > limit {
 		return nil, fmt.Errorf("it is larger than %d bytes", limit)
 	}
-	if head.Len() <= maxJarMemory {
+	if int64(head.Len()) <= memory {
 		return &spool{ReaderAt: bytes.NewReader(head.Bytes()), size: int64(head.Len())}, nil
 	}
 	return spoolFile(io.MultiReader(&head, limited), limit)
@@ -43,7 +43,7 @@ func newSpool(r io.Reader, limit int64) (*spool, error) {
 func spoolFile(r io.Reader, limit int64) (*spool, error) {
 	file, err := os.CreateTemp("", "runecast-*")
 	if err != nil {
-		return nil, &localError{fmt.Errorf("make a temporary file for an archive: %w; give the program a writable directory (TMPDIR)", err)}
+		return nil, &localError{fmt.Errorf("make a temporary file: %w; give the program a writable directory (TMPDIR)", err)}
 	}
 	s := &spool{ReaderAt: file, file: file}
 	if err = os.Remove(file.Name()); err != nil {
@@ -56,7 +56,7 @@ func spoolFile(r io.Reader, limit int64) (*spool, error) {
 	case source.err != nil:
 		err = fmt.Errorf("read: %w", source.err)
 	case err != nil:
-		err = &localError{fmt.Errorf("write a temporary file for an archive: %w", err)}
+		err = &localError{fmt.Errorf("write a temporary file: %w", err)}
 	case s.size > limit:
 		err = fmt.Errorf("it is larger than %d bytes", limit)
 	default:

@@ -72,10 +72,10 @@ func (e *Engine) Scan(ctx context.Context, req Request) (*Report, error) {
 	return r.as(img), nil
 }
 
-// flightKey is what callers must have in common to wait for the same reading of an image or of a layer: its digest, the credentials it is read with, and the
-// repository that it is read from, because anyone may name the digest of another's image in a registry of his own, which is slow
-// or refuses. What two repositories have in common is therefore read twice if it is read at the same time; what was read is
-// kept by its digest alone, which no repository can make to mean anything else.
+// flightKey is what callers must have in common to wait for the same reading of an image or of a layer: its digest, the credentials
+// that it is read with, and the repository that it is read from, because anyone may name the digest of another's image in a registry
+// of his own, which is slow or refuses. What two repositories have in common is therefore read twice if it is read at the same
+// time; what was read is kept by its digest alone, which no repository can make to mean anything else.
 func flightKey(img *image.Image, digest string) string {
 	return img.Repository + "#" + img.Access + "@" + digest
 }
