@@ -81,7 +81,7 @@ func TestSQLiteRefusesAnotherFile(t *testing.T) {
 // hold begins a transaction that keeps all writers out until the test ends or release is called.
 func hold(t *testing.T, path string) (release func()) {
 	t.Helper()
-	raw, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate")
+	raw, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate&_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -217,7 +217,7 @@ func TestStoreThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	s := h.serve()
-	db, err := sql.Open("sqlite", filepath.Join(h.dir, "runecast.db"))
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(h.dir, "runecast.db")+"?_pragma=busy_timeout(10000)") // the server writes meanwhile
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,8 @@ func SQLite() Backend {
 		ReadOnlyText: "attempt to write a readonly database (8)",
 		Raw: func(tb testing.TB, dsn string) *sql.DB {
 			tb.Helper()
-			return openRaw(tb, "sqlite", (&url.URL{Scheme: "file", Path: dsn}).String())
+			// It waits for the store's own writers.
+			return openRaw(tb, "sqlite", (&url.URL{Scheme: "file", Path: dsn, RawQuery: "_pragma=busy_timeout(10000)"}).String())
 		},
 	}
 }
