@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"maps"
+	"net"
 	"net/url"
 	"path"
 	"slices"
@@ -32,17 +34,27 @@ type entry struct {
 }
 
 // Credentials gives those for a repository by the kubelet's rules, the most specific first
-// (https://kubernetes.io/docs/concepts/containers/images/#config-json): the hosts match part by part, with wildcards; the ports are the
-// same; the entry's path is a prefix of the repository's. The kubelet calls Docker Hub docker.io, its entries also index.docker.io.
+// (https://kubernetes.io/docs/concepts/containers/images/#config-json, and in its source, as of v1.34.4,
+// pkg/credentialprovider/keyring.go, BasicDockerKeyring): the hosts match part by part, with wildcards; the ports are the same; the
+// entry's path is a prefix of the repository's, letter by letter. The kubelet calls Docker Hub docker.io; only where nothing matches
+// that, entries for index.docker.io as a whole count.
 func (a *Access) Credentials(repository string) []authn.AuthConfig {
-	names := []string{repository}
-	if rest, ok := strings.CutPrefix(repository, dockerHub+"/"); ok {
-		names = append(names, "docker.io/"+rest)
+	rest, hub := strings.CutPrefix(repository, dockerHub+"/")
+	if hub {
+		repository = "docker.io/" + rest
 	}
+	found := a.matching(func(place string) bool { return matches(place, repository) })
+	if hub && len(found) == 0 {
+		found = a.matching(func(place string) bool { return place == dockerHub })
+	}
+	return found
+}
+
+// matching gives the credentials of the entries whose place is right, each once.
+func (a *Access) matching(right func(place string) bool) []authn.AuthConfig {
 	var found []authn.AuthConfig
 	for i := range a.entries {
-		e := &a.entries[i]
-		if slices.ContainsFunc(names, func(name string) bool { return matches(e.place, name) }) && !slices.Contains(found, e.config) {
+		if e := &a.entries[i]; right(e.place) && !slices.Contains(found, e.config) {
 			found = append(found, e.config)
 		}
 	}
@@ -87,13 +99,12 @@ func parseSecret(secret *corev1.Secret) ([]entry, error) {
 		return nil, errors.New("it has credentials for more than 1024 registries")
 	}
 	entries := make([]entry, 0, len(auths))
-	for key, config := range auths {
+	for _, key := range slices.Sorted(maps.Keys(auths)) { // the kubelet takes two keys for one place in any order
 		place, ok := placeOf(key)
+		// The decoder has put what auth says over username and password, as the kubelet's does. Tokens the kubelet does not read.
+		config := authn.AuthConfig{Username: auths[key].Username, Password: auths[key].Password}
 		if !ok || config == (authn.AuthConfig{}) {
 			continue
-		}
-		if config.Username != "" || config.Password != "" {
-			config.Auth = "" // it says the same, and would win
 		}
 		entries = append(entries, entry{place, config})
 	}
@@ -123,8 +134,8 @@ func placeOf(key string) (place string, ok bool) {
 func matches(place, repository string) bool {
 	host, below, _ := strings.Cut(place, "/")
 	wantHost, wantBelow, _ := strings.Cut(repository, "/")
-	name, port, _ := strings.Cut(host, ":")
-	wantName, wantPort, _ := strings.Cut(wantHost, ":")
+	name, port := splitPort(host)
+	wantName, wantPort := splitPort(wantHost)
 	parts, wantParts := strings.Split(name, "."), strings.Split(wantName, ".")
 	if port != wantPort || len(parts) != len(wantParts) || !strings.HasPrefix(wantBelow, below) {
 		return false
@@ -135,4 +146,13 @@ func matches(place, repository string) bool {
 		}
 	}
 	return true
+}
+
+// splitPort takes a host and its port apart; an address of IPv6 loses its brackets where it has a port, as with the kubelet.
+func splitPort(host string) (name, port string) {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		return host, ""
+	}
+	return name, port
 }

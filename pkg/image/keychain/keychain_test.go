@@ -65,15 +65,15 @@ func TestMatching(t *testing.T) {
 		t.Errorf("unread: %q", access.Unread())
 	}
 	for repository, want := range map[string]string{
-		"registry.example/shop/app":       "path host ofaccount wild",
-		"registry.example/shopping/app":   "host ofaccount wild",
-		"registry.example/other":          "host ofaccount wild",
+		"registry.example/shop/app":       "path host wild",
+		"registry.example/shopping/app":   "host wild",
+		"registry.example/other":          "host wild",
 		"registry.example:5000/shop/app":  "port",
 		"mirror.example/app":              "wild",
 		"a.mirror.example/app":            "",
 		"example/app":                     "",
 		"registry.example.evil/app":       "",
-		"index.docker.io/library/nginx":   "hub hubshort",
+		"index.docker.io/library/nginx":   "hubshort",
 		"old.corp/app":                    "older",
 		"v2.example/app":                  "v2 wild",
 		"registry.elsewhere/shop/example": "",
@@ -107,7 +107,6 @@ func TestUnread(t *testing.T) {
 	access := keychain.NewReader(client, 0, nil).Access(t.Context(), "shop", "robot",
 		[]string{"forbidden", "missing", "broken", "opaque", "damaged", "good", strings.Repeat("n", 254)})
 	want := []string{
-		"service account robot in namespace shop does not exist: create it, or correct its name",
 		"secret forbidden in namespace shop cannot be read: grant the server get on secrets in that namespace",
 		"secret missing in namespace shop does not exist: create it, or correct its name",
 		"secret broken in namespace shop cannot be read: check that the server can reach the API server, then retry",
@@ -120,6 +119,10 @@ func TestUnread(t *testing.T) {
 	}
 	if got := passwords(access, "registry.example/app"); got != "good" {
 		t.Errorf("the secret that can be read gives %q", got)
+	}
+	access = keychain.NewReader(client, 0, nil).Access(t.Context(), "shop", "robot", nil)
+	if got := access.Unread(); len(got) != 1 || got[0] != "service account robot in namespace shop does not exist: create it, or correct its name" {
+		t.Errorf("without secrets and account: unread %q", got)
 	}
 }
 

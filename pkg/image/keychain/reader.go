@@ -3,7 +3,6 @@ package keychain
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,8 +56,9 @@ func NewReader(client kubernetes.Interface, ttl time.Duration, now func() time.T
 	return &Reader{client: client, ttl: ttl, now: now, kept: map[string]*object{}}
 }
 
-// Access reads the credentials of a workload: those of its own pull secrets, then those of its service account, by default
-// "default". It takes at most 3 s. What cannot be read is in the Access's Unread.
+// Access reads the credentials of a workload: those of its own pull secrets or, where it names none, those of its service account, by
+// default "default", which Kubernetes puts into pods without any (plugin/pkg/admission/serviceaccount/admission.go, as of v1.34.4). It
+// takes at most 3 s. What cannot be read is in the Access's Unread.
 func (r *Reader) Access(ctx context.Context, namespace, serviceAccount string, secrets []string) *Access {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -70,11 +70,14 @@ func (r *Reader) Access(ctx context.Context, namespace, serviceAccount string, s
 		unread  []string
 		entries []entry
 	)
-	account := r.get(ctx, kindAccount, namespace, serviceAccount)
-	if account.problem != "" {
-		unread = append(unread, account.problem)
+	names := secrets
+	if len(names) == 0 {
+		account := r.get(ctx, kindAccount, namespace, serviceAccount)
+		if account.problem != "" {
+			unread = append(unread, account.problem)
+		}
+		names = account.secrets
 	}
-	names := slices.Concat(secrets, account.secrets)
 	if len(names) > maxSecrets {
 		unread = append(unread, fmt.Sprintf("name fewer imagePullSecrets: of %d, %d are read", len(names), maxSecrets))
 		names = names[:maxSecrets]
