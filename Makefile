@@ -53,6 +53,10 @@ bench-review: ## A cached review beside an empty handler that decodes and allows
 bench-scan: ## A cold scan of a 200 MB image beside gunzip and a tar walk of the same layers
 	go test -run '^$$' -bench 'ColdScan|Floor' -benchtime 3x ./pkg/scan
 
+.PHONY: bench-rematch
+bench-rematch: ## Match 10,000 stored inventories of 400 packages again, as a new feed has it done
+	go test -run '^$$' -bench Rematch -benchtime 1x -timeout 30m ./pkg/rematch
+
 # What the peers are built in, and what they work on: about 2 GB, kept between runs.
 PEERS := $(CURDIR)/.cache/peers
 PEER_RUNS ?= 5

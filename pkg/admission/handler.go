@@ -100,6 +100,9 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	mux.Handle(ReviewPathAlias+"{policy}", h)
 }
 
+// InFlight is how many reviews are being handled.
+func (h *Handler) InFlight() int { return len(h.slots) }
+
 // ServeHTTP answers one review.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	arrived := time.Now()

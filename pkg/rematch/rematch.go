@@ -3,50 +3,49 @@ package rematch
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/sirupsen/logrus"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/runecast/runecast/pkg/admission"
 	"github.com/runecast/runecast/pkg/advisory"
 	"github.com/runecast/runecast/pkg/policy"
 	"github.com/runecast/runecast/pkg/scan"
 )
 
 const (
-	pageSize   = 64 // inventories in memory at a time
-	maxCauses  = 20 // of one flip
-	maxLogged  = 100
-	maxWorkers = 2
+	pageSize  = 64 // inventories in memory at a time
+	maxCauses = 20 // of one flip
+	maxLogged = 100
 )
 
-// Options are the parts of a Loop. All but Interval, Flipped and Now must be given.
+// Options are the parts of a Loop. Store, Feeds, Policies and Log must be given.
 type Options struct {
 	Store    Store
 	Feeds    scan.Feeds
 	Policies *policy.Set
 	Log      logrus.FieldLogger
-	Interval time.Duration    // between looks at the feed's revision; default 5 s
-	Flipped  func(*Flip)      // told of each new flip; default: nobody is
-	Now      func() time.Time // default time.Now
+	Interval time.Duration // between looks at the feed's revision; default 5 s
+	// Settle is how long the revision that was replaced last is left alone: several servers do not take a new feed at the same
+	// moment, and the last to do so must not turn all verdicts back. Default 10 min.
+	Settle  time.Duration
+	Busy    func() bool      // tells whether reviews are under way, for which a run pauses; default: never
+	Flipped func(*Flip)      // told of each new flip; default: nobody is
+	Now     func() time.Time // default time.Now
 }
 
 // Loop matches all stored inventories again whenever the feed changes.
 type Loop struct{ Options }
 
-// Summary counts what one run did.
-type Summary struct {
-	Inventories int // matched again
-	Flips       int // recorded
-	Unread      int // stored by an earlier version or damaged: they need to be read from their registry again
-}
-
 // New makes a Loop; Run starts it.
 func New(opts Options) *Loop { //nolint:gocritic // hugeParam: called once
 	if opts.Interval <= 0 {
 		opts.Interval = 5 * time.Second
+	}
+	if opts.Settle <= 0 {
+		opts.Settle = 10 * time.Minute
+	}
+	if opts.Busy == nil {
+		opts.Busy = func() bool { return false }
 	}
 	if opts.Flipped == nil {
 		opts.Flipped = func(*Flip) {}
@@ -83,142 +82,127 @@ func (l *Loop) Once(ctx context.Context) error {
 	if err != nil || ix == nil {
 		return nil // without a feed there is nothing to match; the server says so elsewhere
 	}
-	revision := ix.Info().Revision
-	done, err := l.Store.Rematched(ctx)
-	if err != nil || done == revision {
+	r := &run{Loop: l, ix: ix, revision: ix.Info().Revision}
+	due, err := r.due(ctx)
+	if err != nil {
 		return err
 	}
-	_, err = l.Store.Exclusively(ctx, func(ctx context.Context) error {
-		now, failure := l.Store.Rematched(ctx)
-		if failure != nil || now == revision { // by the process that had the turn before
-			return failure
+	if due {
+		if _, err := l.Store.Exclusively(ctx, r.all); err != nil {
+			return err
 		}
-		return l.run(ctx, ix, revision)
-	})
-	return err
+	}
+	progress, err := l.Store.Rematched(ctx)
+	if err != nil || progress.Revision != r.revision {
+		return err
+	}
+	return r.late(ctx)
 }
 
-func (l *Loop) run(ctx context.Context, ix *advisory.Index, revision string) error {
-	begin := l.Now()
-	var sum Summary
-	for after := ""; ; {
-		page, err := l.Store.Inventories(ctx, after, revision, pageSize)
+// run is one pass over stored inventories.
+type run struct {
+	*Loop
+	ix       *advisory.Index
+	revision string
+	sum      summary
+}
+
+// summary counts what a run did.
+type summary struct {
+	inventories int // matched again
+	flips       int // recorded
+	unread      int // stored by an earlier version or damaged: they need to be read from their registry again
+}
+
+// due tells whether all inventories are to be matched.
+func (r *run) due(ctx context.Context) (bool, error) {
+	progress, err := r.Store.Rematched(ctx)
+	if err != nil || progress.Revision == r.revision {
+		return false, err
+	}
+	return progress.Previous != r.revision || r.Now().Sub(progress.At) >= r.Settle, nil
+}
+
+// all matches every stored inventory.
+func (r *run) all(ctx context.Context) error {
+	if due, err := r.due(ctx); err != nil || !due { // done by the process that had the turn before
+		return err
+	}
+	begin := r.Now()
+	if err := r.Store.BeginRematch(ctx, r.revision); err != nil {
+		return err
+	}
+	if err := r.pages(ctx, Query{Revision: r.revision, Limit: pageSize}); err != nil {
+		return err
+	}
+	if err := r.Store.FinishRematch(ctx, r.revision); err != nil {
+		return err
+	}
+	r.Log.WithFields(logrus.Fields{
+		"revision": r.revision, "inventories": r.sum.inventories, "flips": r.sum.flips, "needReading": r.sum.unread, "seconds": r.Now().Sub(begin).Seconds(),
+	}).Info("stored inventories matched against the new feed")
+	return nil
+}
+
+// late matches what came behind a run.
+func (r *run) late(ctx context.Context) error {
+	return r.pages(ctx, Query{Revision: r.revision, Late: true, Limit: pageSize})
+}
+
+// pages goes through all inventories of a query.
+func (r *run) pages(ctx context.Context, q Query) error {
+	for {
+		page, err := r.Store.Inventories(ctx, q)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		flips, err := r.page(ctx, page)
 		if err != nil {
 			return err
 		}
-		if len(page) == 0 {
-			break
-		}
-		if err := l.page(ctx, ix, page, &sum); err != nil {
+		fresh, err := r.Store.PutFlips(ctx, page, flips)
+		if err != nil {
 			return err
 		}
-		after = page[len(page)-1].Digest
-	}
-	if err := l.Store.FinishRematch(ctx, revision); err != nil {
-		return err
-	}
-	log := l.Log.WithFields(logrus.Fields{
-		"revision": revision, "inventories": sum.Inventories, "flips": sum.Flips, "needReading": sum.Unread, "seconds": l.Now().Sub(begin).Seconds(),
-	})
-	log.Info("stored inventories matched against the new feed")
-	return nil
-}
-
-// page matches and judges a page of inventories side by side and stores what comes out at once.
-func (l *Loop) page(ctx context.Context, ix *advisory.Index, page []Stored, sum *Summary) error {
-	reports := make([]*scan.Report, len(page))
-	flips := make([][]Flip, len(page))
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(min(maxWorkers, runtime.GOMAXPROCS(0)))
-	for i := range page {
-		group.Go(func() (err error) {
-			reports[i], flips[i], err = l.one(groupCtx, ix, &page[i])
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	var made []*scan.Report
-	var changed []Flip
-	for i := range page {
-		if reports[i] == nil {
-			sum.Unread++
-			continue
+		for i := range fresh {
+			r.tell(&fresh[i])
 		}
-		made, changed = append(made, reports[i]), append(changed, flips[i]...)
+		q.After = page[len(page)-1].Digest
 	}
-	sum.Inventories += len(made)
-	fresh, err := l.Store.PutRematched(ctx, made, changed)
-	if err != nil {
-		return err
-	}
-	for i := range fresh {
-		l.tell(&fresh[i], sum)
-	}
-	return nil
 }
 
-func (l *Loop) tell(f *Flip, sum *Summary) {
-	sum.Flips++
-	l.Flipped(f)
+func (r *run) tell(f *Flip) {
+	r.sum.flips++
+	r.Flipped(f)
 	switch {
-	case sum.Flips <= maxLogged:
-		l.Log.WithFields(logrus.Fields{
+	case r.sum.flips <= maxLogged:
+		r.Log.WithFields(logrus.Fields{
 			"image": f.Reference, "digest": f.Digest, "policy": f.PolicyID, "from": f.From, "to": f.To, "revision": f.ToRevision,
 		}).Warn("a new feed changes the verdict of an image")
-	case sum.Flips == maxLogged+1:
-		l.Log.Warn("more verdicts change: see runecast flip list")
+	case r.sum.flips == maxLogged+1:
+		r.Log.Warn("more verdicts change: see runecast flip list")
 	}
 }
 
-// one judges an image again. There is no report where the inventory needs to be read again.
-func (l *Loop) one(ctx context.Context, ix *advisory.Index, s *Stored) (*scan.Report, []Flip, error) {
+// one judges an image again, and tells whether its inventory was one that can be.
+func (r *run) one(ctx context.Context, s *Stored) (flips []Flip, read bool, err error) {
 	contents, err := s.Load()
 	if err != nil {
-		l.Log.WithError(err).WithField("digest", s.Digest).Warn("a stored inventory cannot be read")
-		return nil, nil, nil
+		r.Log.WithError(err).WithField("digest", s.Digest).Warn("a stored inventory cannot be read")
+		return nil, false, nil
 	}
 	if !contents.Current() {
-		return nil, nil, nil
+		return nil, false, nil
 	}
-	reference := s.Digest
-	if len(s.Judged) > 0 {
-		reference = s.Judged[0].Reference
-	}
-	report, err := scan.Rematch(ctx, ix, reference, s.Digest, contents)
+	report, err := scan.Rematch(ctx, r.ix, s.Digest, s.Digest, contents)
 	if err != nil {
-		return nil, nil, fmt.Errorf("feed %s: %w", ix.Info().Revision, err)
+		return nil, false, fmt.Errorf("feed %s: %w", r.revision, err)
 	}
-	var flips []Flip
-	now := l.Now()
+	now := r.Now()
 	for i := range s.Judged {
-		if f := l.judge(report, &s.Judged[i], now); f != nil {
+		if f := r.judge(report, &s.Judged[i], now); f != nil {
 			flips = append(flips, *f)
 		}
 	}
-	return report, flips, nil
-}
-
-// judge gives the flip where the verdict of an image is another than before.
-func (l *Loop) judge(report *scan.Report, before *Judged, now time.Time) *Flip {
-	p, ok := l.Policies.Get(before.PolicyID)
-	if !ok {
-		return nil
-	}
-	subject, _ := admission.SubjectOf(scan.Request{Reference: before.Reference}, report, nil)
-	result := p.Evaluate(subject, now)
-	if result.Verdict == before.Verdict {
-		return nil
-	}
-	f := &Flip{
-		At: now.UTC(), Digest: report.Digest, Reference: before.Reference, PolicyID: before.PolicyID, From: before.Verdict, To: result.Verdict,
-		FromRevision: before.Revision, ToRevision: report.Feed.Revision, Since: before.At,
-	}
-	for i := range result.Violations {
-		if v := result.Violations[i].Finding; v != nil && len(f.Causes) < maxCauses {
-			f.Causes = append(f.Causes, Cause{ID: v.ID, Package: v.Package.Name, Version: v.Package.Version, Fixed: v.FixedVersion})
-		}
-	}
-	return f
+	return flips, true, nil
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/runecast/runecast/pkg/advisory"
 )
 
+// ContentsFormat is the Contents.Format that this version writes and reads.
+const ContentsFormat = contentsFormat
+
 // Current tells whether this version would read the image as these contents say. Others must be read from the registry again.
 func (c *Contents) Current() bool { return c.Format == contentsFormat }
 

@@ -41,15 +41,21 @@ func (s *Store) createDecisions(ctx context.Context, decisions []*admission.Deci
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing, and after a failure that failure is what counts
+	began, err := s.began(ctx, tx)
+	if err != nil {
+		return err
+	}
 	for _, d := range decisions {
-		if err := insertDecision(ctx, tx, d); err != nil {
+		if err := insertDecision(ctx, tx, d, began); err != nil {
 			return err
 		}
 	}
 	return tx.Commit()
 }
 
-func insertDecision(ctx context.Context, tx *sql.Tx, d *admission.Decision) error {
+// insertDecision stores a decision, and takes note of its images that were judged by another feed than the one that inventories
+// are matched at.
+func insertDecision(ctx context.Context, tx *sql.Tx, d *admission.Decision, began string) error {
 	result, err := tx.ExecContext(ctx, `INSERT INTO decisions
 		(id, review_uid, at, duration, triggered, policy_id, policy_name, mode, verdict, allowed, reason, message, operation, api_group, kind, namespace, name, username)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING`,
@@ -69,6 +75,12 @@ func insertDecision(ctx context.Context, tx *sql.Tx, d *admission.Decision) erro
 		if _, err := tx.ExecContext(ctx, `INSERT INTO decision_images
 			(decision_id, position, reference, digest, platform, feed_revision, verdict, cause, violated, violations, exempted)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, args...); err != nil {
+			return err
+		}
+		if revision := key(d.Images[i].FeedRevision); began == "" || revision == "" || revision == began {
+			continue
+		}
+		if err := insertLate(ctx, tx, d.Images[i].Digest); err != nil {
 			return err
 		}
 	}

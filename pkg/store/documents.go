@@ -28,6 +28,18 @@ func (s *Store) exec(ctx context.Context, statement string, args ...any) error {
 	})
 }
 
+// execCount is exec and gives how many rows there were. A run that is repeated counts its own.
+func (s *Store) execCount(ctx context.Context, statement string, args ...any) (rows int64, err error) {
+	err = steadily(ctx, func() error {
+		result, err := s.write.ExecContext(ctx, statement, args...)
+		if err == nil {
+			rows, err = result.RowsAffected()
+		}
+		return err
+	})
+	return rows, err
+}
+
 // document reads the document that a query finds into dst, and tells whether there is one.
 func (s *Store) document(ctx context.Context, dst any, query string, args ...any) (bool, error) {
 	var packed []byte

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/runecast/runecast/pkg/rematch"
@@ -17,15 +19,18 @@ const rematchLock = 0x72756e656d61
 // pruneBatch is how many reports are deleted at a time, so that other writers get their turns.
 const pruneBatch = 500
 
+// lateFor is how long an image that is late waits for its inventory to be stored.
+const lateFor = 24 * time.Hour
+
 // Inventories implements rematch.Store.
-func (s *Store) Inventories(ctx context.Context, after, revision string, limit int) ([]rematch.Stored, error) {
+func (s *Store) Inventories(ctx context.Context, q rematch.Query) ([]rematch.Stored, error) {
 	var page []rematch.Stored
 	err := steadily(ctx, func() (err error) {
-		page, err = s.inventories(ctx, after, limit)
+		page, err = s.inventories(ctx, q)
 		return err
 	})
 	if err == nil && len(page) > 0 {
-		err = steadily(ctx, func() error { return s.judged(ctx, page, revision) })
+		err = steadily(ctx, func() error { return s.judged(ctx, page, q.Revision) })
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list inventories: %w", err)
@@ -33,47 +38,59 @@ func (s *Store) Inventories(ctx context.Context, after, revision string, limit i
 	return page, nil
 }
 
-func (s *Store) inventories(ctx context.Context, after string, limit int) ([]rematch.Stored, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT digest, document FROM inventories WHERE digest > $1 ORDER BY digest LIMIT $2`, after, limit)
+func (s *Store) inventories(ctx context.Context, q rematch.Query) ([]rematch.Stored, error) {
+	statement := `SELECT digest, document, 0 FROM inventories WHERE digest > $1 ORDER BY digest LIMIT $2`
+	if q.Late {
+		statement = `SELECT i.digest, i.document, l.count FROM rematch_late AS l JOIN inventories AS i ON i.digest = l.digest
+			WHERE l.digest > $1 ORDER BY l.digest LIMIT $2`
+	}
+	rows, err := s.read.QueryContext(ctx, statement, q.After, q.Limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	var page []rematch.Stored
 	for rows.Next() {
-		var digest string
+		var stored rematch.Stored
 		var packed []byte
-		if err := rows.Scan(&digest, &packed); err != nil {
+		if err := rows.Scan(&stored.Digest, &packed, &stored.Late); err != nil {
 			return nil, err
 		}
-		page = append(page, rematch.Stored{Digest: digest, Load: func() (*scan.Contents, error) {
+		stored.Load = func() (*scan.Contents, error) {
 			contents := &scan.Contents{}
 			if err := s.codec.unpack(packed, contents); err != nil {
-				return nil, fmt.Errorf("inventory of %s: the stored document is damaged: %w", digest, err)
+				return nil, fmt.Errorf("inventory of %s: the stored document is damaged: %w", stored.Digest, err)
 			}
 			return contents, nil
-		}})
+		}
+		page = append(page, stored)
 	}
 	return page, rows.Err()
 }
 
 // judged finds the last verdict of each image of a page under each policy: of a decision at another feed revision, or a flip.
 func (s *Store) judged(ctx context.Context, page []rematch.Stored, revision string) error {
+	args := []any{key(revision)}
+	places := make([]string, len(page))
 	byDigest := make(map[string]*rematch.Stored, len(page))
 	for i := range page {
 		page[i].Judged = nil
 		byDigest[page[i].Digest] = &page[i]
+		args = append(args, page[i].Digest)
+		places[i] = "$" + strconv.Itoa(len(args))
 	}
+	list := strings.Join(places, ", ")
+	//nolint:gosec // the list has placeholders alone
 	rows, err := s.read.QueryContext(ctx, `SELECT digest, policy_id, reference, verdict, feed_revision, at FROM (
 		SELECT digest, policy_id, reference, verdict, feed_revision, at,
 			ROW_NUMBER() OVER (PARTITION BY digest, policy_id ORDER BY at DESC, source DESC, id DESC) AS place FROM (
 			SELECT i.digest, d.policy_id, i.reference, i.verdict, i.feed_revision, d.at, d.id, 0 AS source
 			FROM decision_images AS i JOIN decisions AS d ON d.id = i.decision_id
-			WHERE i.digest >= $1 AND i.digest <= $2 AND i.feed_revision <> '' AND i.feed_revision <> $3
+			WHERE i.digest IN (`+list+`) AND i.feed_revision <> '' AND i.feed_revision <> $1 AND NOT EXISTS (SELECT 1 FROM flips AS f
+				WHERE f.digest = i.digest AND f.policy_id = d.policy_id AND f.to_revision = $1 AND f.from_revision = i.feed_revision)
 			UNION ALL
-			SELECT digest, policy_id, reference, to_verdict, to_revision, at, '', 1 FROM flips WHERE digest >= $1 AND digest <= $2
-		) AS verdicts) AS ranked WHERE place = 1 ORDER BY digest, at DESC, policy_id`,
-		page[0].Digest, page[len(page)-1].Digest, key(revision))
+			SELECT digest, policy_id, reference, to_verdict, to_revision, at, '', 1 FROM flips WHERE digest IN (`+list+`)
+		) AS verdicts) AS ranked WHERE place = 1 ORDER BY digest, at DESC, policy_id`, args...)
 	if err != nil {
 		return err
 	}
@@ -93,35 +110,33 @@ func (s *Store) judged(ctx context.Context, page []rematch.Stored, revision stri
 	return rows.Err()
 }
 
-// PutRematched implements rematch.Store.
-func (s *Store) PutRematched(ctx context.Context, reports []*scan.Report, flips []rematch.Flip) (fresh []rematch.Flip, err error) {
-	packed := make([][]any, len(reports))
-	for i, r := range reports {
-		if packed[i], err = s.reportArgs(r); err != nil {
-			return nil, err
+// PutFlips implements rematch.Store.
+func (s *Store) PutFlips(ctx context.Context, page []rematch.Stored, flips []rematch.Flip) (fresh []rematch.Flip, err error) {
+	late := 0
+	for i := range page {
+		if page[i].Late != 0 {
+			late++
 		}
 	}
+	if late == 0 && len(flips) == 0 {
+		return nil, nil
+	}
 	err = steadily(ctx, func() (err error) {
-		fresh, err = s.putRematched(ctx, packed, flips)
+		fresh, err = s.putFlips(ctx, page, flips)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("store %d reports and %d flips: %w", len(reports), len(flips), err)
+		return nil, fmt.Errorf("store %d flips: %w", len(flips), err)
 	}
 	return fresh, nil
 }
 
-func (s *Store) putRematched(ctx context.Context, reports [][]any, flips []rematch.Flip) ([]rematch.Flip, error) {
+func (s *Store) putFlips(ctx context.Context, page []rematch.Stored, flips []rematch.Flip) ([]rematch.Flip, error) {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing, and after a failure that failure is what counts
-	for _, args := range reports {
-		if _, err := tx.ExecContext(ctx, putReport, args...); err != nil {
-			return nil, err
-		}
-	}
 	var fresh []rematch.Flip
 	for i := range flips {
 		created, err := insertFlip(ctx, tx, &flips[i])
@@ -132,42 +147,60 @@ func (s *Store) putRematched(ctx context.Context, reports [][]any, flips []remat
 			fresh = append(fresh, flips[i])
 		}
 	}
+	for i := range page {
+		if page[i].Late == 0 {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM rematch_late WHERE digest = $1 AND count = $2`, page[i].Digest, page[i].Late); err != nil {
+			return nil, err
+		}
+	}
 	return fresh, tx.Commit()
 }
 
 // Rematched implements rematch.Store.
-func (s *Store) Rematched(ctx context.Context) (revision string, err error) {
+func (s *Store) Rematched(ctx context.Context) (p rematch.Progress, err error) {
+	var at int64
 	err = steadily(ctx, func() error {
-		return s.read.QueryRowContext(ctx, `SELECT revision FROM rematches WHERE id = 1`).Scan(&revision)
+		return s.read.QueryRowContext(ctx, `SELECT revision, previous, finished_at FROM rematches WHERE id = 1`).Scan(&p.Revision, &p.Previous, &at)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
+		return rematch.Progress{}, nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("read the revision that was matched last: %w", err)
+		return rematch.Progress{}, fmt.Errorf("read the revision that was matched last: %w", err)
 	}
-	return revision, nil
+	p.At = time.UnixMicro(at).UTC()
+	return p, nil
+}
+
+// BeginRematch implements rematch.Store.
+func (s *Store) BeginRematch(ctx context.Context, revision string) error {
+	err := s.exec(ctx, `INSERT INTO rematches (id, revision, previous, began) VALUES (1, '', '', $1)
+		ON CONFLICT (id) DO UPDATE SET began = excluded.began`, key(revision))
+	if err != nil {
+		return fmt.Errorf("note that feed %s is being matched: %w", revision, err)
+	}
+	return nil
 }
 
 // FinishRematch implements rematch.Store.
 func (s *Store) FinishRematch(ctx context.Context, revision string) error {
+	now := time.Now()
 	// Told twice, the row stays: all that is set goes by what is there.
-	err := s.exec(ctx, `INSERT INTO rematches (id, revision, previous) VALUES (1, $1, '')
-		ON CONFLICT (id) DO UPDATE SET previous = rematches.revision, revision = excluded.revision WHERE rematches.revision <> excluded.revision`, key(revision))
+	err := s.exec(ctx, `INSERT INTO rematches (id, revision, previous, began, finished_at) VALUES (1, $1, '', $1, $2)
+		ON CONFLICT (id) DO UPDATE SET previous = rematches.revision, revision = excluded.revision, finished_at = excluded.finished_at
+		WHERE rematches.revision <> excluded.revision`, key(revision), now.UnixMicro())
 	if err != nil {
 		return fmt.Errorf("note that feed %s is matched: %w", revision, err)
 	}
+	if err := s.exec(ctx, `DELETE FROM rematch_late WHERE at < $1`, now.Add(-lateFor).UnixMicro()); err != nil {
+		return fmt.Errorf("delete what waits for its inventory: %w", err)
+	}
 	for {
-		var gone int64
-		err := steadily(ctx, func() error {
-			result, err := s.write.ExecContext(ctx, `DELETE FROM reports WHERE (digest, feed_revision) IN (
-				SELECT r.digest, r.feed_revision FROM reports AS r, rematches AS m
-				WHERE m.id = 1 AND m.previous <> '' AND r.feed_revision <> m.revision AND r.feed_revision <> m.previous LIMIT $1)`, pruneBatch)
-			if err == nil {
-				gone, err = result.RowsAffected()
-			}
-			return err
-		})
+		gone, err := s.execCount(ctx, `DELETE FROM reports WHERE (digest, feed_revision) IN (
+			SELECT r.digest, r.feed_revision FROM reports AS r, rematches AS m
+			WHERE m.id = 1 AND m.previous <> '' AND r.feed_revision <> m.revision AND r.feed_revision <> m.previous LIMIT $1)`, pruneBatch)
 		if err != nil {
 			return fmt.Errorf("delete the reports of earlier feeds: %w", err)
 		}

@@ -65,12 +65,17 @@ type Config struct {
 
 	MaxUncompressedBytes int64 `koanf:"maxUncompressedBytes"` // of one layer; default 32 GiB
 	MaxRatio             int64 `koanf:"maxRatio"`             // of a layer's uncompressed to its compressed bytes; default 200
+
+	DecisionRetentionDays int   `koanf:"decisionRetentionDays"` // how long decisions are kept; 0: for ever; default 365
+	FlipRetentionDays     int   `koanf:"flipRetentionDays"`     // how long flips are kept, but for the last of an image that is judged again; 0: for ever; default 90
+	MaxFlips              int64 `koanf:"maxFlips"`              // flips beyond that many are deleted before their time; 0: no limit; default 100,000
 }
 
 func defaults() map[string]any {
 	return map[string]any{
 		"dataDir": defaultDataDir(), "listen": ":9080", "maxInFlight": 1024, "platforms": []string{"linux/amd64"},
 		"registryKeychains": []string{keychainDocker}, "resolveTtl": "30s", "scanTimeout": "10m", "maxImageBytes": int64(16) << 30,
+		"decisionRetentionDays": 365, "flipRetentionDays": 90, "maxFlips": 100_000,
 	}
 }
 
@@ -127,6 +132,12 @@ func addScanFlags(flags *pflag.FlagSet) {
 	flags.Int64("max-ratio", 0, "largest ratio of a layer's uncompressed to its compressed bytes (default 200)")
 }
 
+func addRetentionFlags(flags *pflag.FlagSet) {
+	flags.Int("decision-retention-days", 0, "how long decisions are kept; 0: for ever (default 365)")
+	flags.Int("flip-retention-days", 0, "how long flips are kept, but for the last of an image that is judged again; 0: for ever (default 90)")
+	flags.Int64("max-flips", 0, "how many flips are kept; 0: no limit (default 100000)")
+}
+
 // loadConfig joins defaults, file, variables and flags, each over the one before, and checks the result.
 func loadConfig(flags *pflag.FlagSet, environ []string) (Config, error) {
 	k := koanf.New(".")
@@ -176,7 +187,7 @@ func keys() map[string]string {
 	for _, flag := range []string{
 		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight",
 		"policy-files", "allowed-registries", "platforms", "kubeconfig", "registry-keychains", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-config-dir", "registry-ca-files", "registry-rate-limit", "registry-max-connections", "resolve-ttl", "scan-timeout", "scan-concurrency",
-		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio",
+		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio", "decision-retention-days", "flip-retention-days", "max-flips",
 	} {
 		words := strings.Split(flag, "-")
 		for i := range words[1:] {
@@ -235,6 +246,7 @@ func (c *Config) validate() error {
 	for name, value := range map[string]int64{
 		"resolveTtl": int64(c.ResolveTTL), "scanTimeout": int64(c.ScanTimeout), "scanConcurrency": int64(c.ScanConcurrency), "maxImageBytes": c.MaxImageBytes, "maxInFlight": int64(c.MaxInFlight),
 		"registryMaxConnections": int64(c.RegistryMaxConnections), "maxLayerBytes": c.MaxLayerBytes, "maxUncompressedBytes": c.MaxUncompressedBytes, "maxRatio": c.MaxRatio,
+		"decisionRetentionDays": int64(c.DecisionRetentionDays), "flipRetentionDays": int64(c.FlipRetentionDays), "maxFlips": c.MaxFlips,
 	} {
 		if value < 0 {
 			errs = append(errs, fmt.Errorf("%s: %d is negative", name, value))

@@ -28,6 +28,7 @@ type metrics struct {
 	layers      prometheus.Counter
 	layerBytes  prometheus.Counter
 	flips       *prometheus.CounterVec
+	pruned      *prometheus.CounterVec
 }
 
 // reviewBuckets reach from a cached review to the longest timeout that Kubernetes allows, in seconds.
@@ -71,11 +72,14 @@ func newMetrics() *metrics {
 		flips: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "runecast_flips_total", Help: "Verdicts of images judged before that a new feed changed, by policy and new verdict.",
 		}, []string{"policy", "to"}),
+		pruned: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "runecast_pruned_total", Help: "Records deleted because they are older than they are to be kept: decisions and flips.",
+		}, []string{"what"}),
 		layerBytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "runecast_layer_bytes_total", Help: "Compressed bytes of the layers that were read.",
 		}),
 	}
-	m.registry.MustRegister(m.reviews, m.latency, m.refused, m.panics, m.scans, m.scanTime, m.cache, m.running, m.storeErrors, m.layers, m.layerBytes, m.flips,
+	m.registry.MustRegister(m.reviews, m.latency, m.refused, m.panics, m.scans, m.scanTime, m.cache, m.running, m.storeErrors, m.layers, m.layerBytes, m.flips, m.pruned,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -108,6 +112,9 @@ func (m *metrics) Panicked() { m.panics.Inc() }
 
 // Flipped counts a verdict that a new feed changed.
 func (m *metrics) Flipped(f *rematch.Flip) { m.flips.WithLabelValues(f.PolicyID, string(f.To)).Inc() }
+
+// Pruned counts records that were deleted because of their age.
+func (m *metrics) Pruned(what string, n int64) { m.pruned.WithLabelValues(what).Add(float64(n)) }
 
 // seconds turns a date into an age, NaN-free: an unknown date is -1.
 func seconds(date, now time.Time) float64 {

@@ -17,6 +17,7 @@ import (
 	"github.com/runecast/runecast/pkg/image"
 	"github.com/runecast/runecast/pkg/policy"
 	"github.com/runecast/runecast/pkg/rematch"
+	"github.com/runecast/runecast/pkg/retention"
 	"github.com/runecast/runecast/pkg/scan"
 	"github.com/runecast/runecast/pkg/store"
 )
@@ -202,12 +203,20 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	if _, err := e.feedInfo(); err != nil {
 		log.WithError(err).Warn("there is no vulnerability data: images are judged by the policies' onNoFeed until there is; see runecast feed --help")
 	}
-	again := rematch.New(rematch.Options{Store: s, Feeds: e.feeds, Policies: e.policies, Log: log, Flipped: m.Flipped})
+	again := rematch.New(rematch.Options{
+		Store: s, Feeds: e.feeds, Policies: e.policies, Log: log, Flipped: m.Flipped, Busy: func() bool { return handler.InFlight() > 0 },
+	})
+	keep := retention.New(retention.Options{
+		Store: s, Log: log, Pruned: m.Pruned, Decisions: days(config.DecisionRetentionDays), Flips: days(config.FlipRetentionDays), MaxFlips: config.MaxFlips,
+	})
 	return &server{
 		handler: routes(handler, h, m), health: h, engine: e, store: s,
-		loops: []func(context.Context) error{authenticator.Run, recorder.Run, e.feeds.Run, again.Run},
+		loops: []func(context.Context) error{authenticator.Run, recorder.Run, e.feeds.Run, again.Run, keep.Run},
 	}, nil
 }
+
+// days gives a number of days as a duration.
+func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 
 // close ends what the loops and the handler leave behind: scans that go on in the background, and the database.
 func (s *server) close(ctx context.Context) error {

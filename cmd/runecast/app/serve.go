@@ -54,6 +54,7 @@ onNoFeed (default: deny). It takes a feed over as soon as there is one.`,
 	addFeedFlags(flags)
 	addPolicyFlags(flags)
 	addScanFlags(flags)
+	addRetentionFlags(flags)
 	addKubeconfigFlag(flags, "that of the pod it runs in, else none")
 	flags.String("listen", "", "`address` to serve on; port 0 takes a free one (default :9080)")
 	flags.Bool("plain-http", false, "serve without TLS, for life behind a proxy that has it")

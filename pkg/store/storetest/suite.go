@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/runecast/runecast/pkg/inventory"
-	"github.com/runecast/runecast/pkg/scan"
+	"github.com/runecast/runecast/pkg/rematch"
 	"github.com/runecast/runecast/pkg/store"
 )
 
@@ -42,6 +42,10 @@ func Run(t *testing.T, b Backend) {
 		{"a flip is stored once and listed", testFlips},
 		{"reports of the last two feeds stay", testPrune},
 		{"one process at a time matches again", testExclusively},
+		{"what comes behind a re-match is late", testLate},
+		{"a re-match sees what is stored or is told that it is late", testLateConcurrently},
+		{"old decisions are pruned with their images", testPruneDecisions},
+		{"flips that nothing needs any more are pruned", testPruneFlips},
 		{"what is missing is nil", testMissing},
 		{"what has no key is refused", testNoKey},
 		{"a damaged document is an error", testDamaged},
@@ -89,14 +93,20 @@ func calls() []call {
 		{"Report", false, func(ctx context.Context, s *store.Store) error { _, err := s.Report(ctx, Digest(1), "f1"); return err }},
 		{"PutInventory", true, func(ctx context.Context, s *store.Store) error { return s.PutInventory(ctx, Digest(900), Contents()) }},
 		{"Inventory", false, func(ctx context.Context, s *store.Store) error { _, err := s.Inventory(ctx, Digest(1)); return err }},
-		{"PutRematched", true, func(ctx context.Context, s *store.Store) error {
-			_, err := s.PutRematched(ctx, []*scan.Report{Report(900, 1)}, nil)
+		{"PutFlips", true, func(ctx context.Context, s *store.Store) error {
+			_, err := s.PutFlips(ctx, nil, []rematch.Flip{Flip(900)})
 			return err
 		}},
 		{"Inventories", false, func(ctx context.Context, s *store.Store) error {
-			_, err := s.Inventories(ctx, "", "f9", 10)
+			_, err := s.Inventories(ctx, rematch.Query{Revision: "f9", Limit: 10})
 			return err
 		}},
+		{"BeginRematch", true, func(ctx context.Context, s *store.Store) error { return s.BeginRematch(ctx, "f1") }},
+		{"PruneDecisions", true, func(ctx context.Context, s *store.Store) error {
+			_, err := s.PruneDecisions(ctx, when(), 1)
+			return err
+		}},
+		{"PruneFlips", true, func(ctx context.Context, s *store.Store) error { _, err := s.PruneFlips(ctx, when(), 1, 1); return err }},
 		{"Rematched", false, func(ctx context.Context, s *store.Store) error { _, err := s.Rematched(ctx); return err }},
 		{"FinishRematch", true, func(ctx context.Context, s *store.Store) error { return s.FinishRematch(ctx, "f1") }},
 		{"Flips", false, func(ctx context.Context, s *store.Store) error { _, err := s.Flips(ctx, "", 1); return err }},
