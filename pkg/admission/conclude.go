@@ -93,6 +93,8 @@ func switchReason(name string) string {
 		return ReasonNoFeed
 	case "onStaleFeed":
 		return ReasonStaleFeed
+	case "onUnknownDistro", "onEndOfLife":
+		return ReasonUnknownDistro
 	default:
 		return ReasonUnknown
 	}

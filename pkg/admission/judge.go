@@ -127,7 +127,7 @@ func SubjectOf(request scan.Request, report *scan.Report, err error) (policy.Sub
 	if err == nil {
 		return policy.Subject{
 			Reference: request.Reference, Digest: report.Digest, Platform: report.Platform, Outcome: policy.OutcomeScanned,
-			Findings: report.Findings, Uncovered: report.Uncovered, Unread: report.Unread,
+			Findings: report.Findings, Distribution: report.Distribution, Uncovered: report.Uncovered, Unread: report.Unread,
 			FeedDate: report.Feed.Date, FeedLacks: report.Feed.Lacks,
 		}, ""
 	}

@@ -19,19 +19,20 @@ import (
 
 // Reasons of decisions, as metrics and lists show them.
 const (
-	ReasonCompliant   = "compliant" // every image was judged, none breaks the policy
-	ReasonViolation   = "violation" // an image breaks the policy
-	ReasonPending     = "pending"
-	ReasonUnscannable = "unscannable"
-	ReasonNoFeed      = "no-feed"
-	ReasonStaleFeed   = "stale-feed"
-	ReasonUnknown     = "unknown"         // an image could not be judged, for several reasons
-	ReasonUnchanged   = "unchanged"       // an update that brings no image
-	ReasonNoTemplate  = "no-pod-template" // a kind that names no image
-	ReasonOperation   = "operation"       // a deletion or a connection
-	ReasonUnreadable  = "unreadable"      // the object cannot be decoded
-	ReasonTooMany     = "too-many-images"
-	ReasonInternal    = "internal-error"
+	ReasonCompliant     = "compliant" // every image was judged, none breaks the policy
+	ReasonViolation     = "violation" // an image breaks the policy
+	ReasonPending       = "pending"
+	ReasonUnscannable   = "unscannable"
+	ReasonNoFeed        = "no-feed"
+	ReasonStaleFeed     = "stale-feed"
+	ReasonUnknownDistro = "unknown-distro"  // the distribution, or how long it is supported
+	ReasonUnknown       = "unknown"         // an image could not be judged, for several reasons
+	ReasonUnchanged     = "unchanged"       // an update that brings no image
+	ReasonNoTemplate    = "no-pod-template" // a kind that names no image
+	ReasonOperation     = "operation"       // a deletion or a connection
+	ReasonUnreadable    = "unreadable"      // the object cannot be decoded
+	ReasonTooMany       = "too-many-images"
+	ReasonInternal      = "internal-error"
 )
 
 const (

@@ -8,6 +8,7 @@ import (
 	cdx "github.com/CycloneDX/cyclonedx-go"
 
 	"github.com/runecast/runecast/pkg/inventory"
+	"github.com/runecast/runecast/pkg/lifecycle"
 )
 
 // Ids of the components of a bill that are not packages.
@@ -102,6 +103,11 @@ func imageComponent(i *Image) *cdx.Component {
 func operatingSystem(os *inventory.OS) cdx.Component {
 	var p properties
 	p.add("os:codename", os.Codename)
+	of := lifecycle.Of(*os)
+	p.add("os:ecosystem", of.Ecosystem)
+	p.add("os:noEcosystem", of.Reason)
+	p.add("os:endOfLife", of.EndOfLife)
+	p.add("os:extendedEnd", of.ExtendedEnd)
 	return cdx.Component{
 		BOMRef: refOS, Type: cdx.ComponentTypeOS, Name: clean(os.ID), Version: versionText(os.VersionID), Description: clean(os.PrettyName), Properties: p.list(),
 	}

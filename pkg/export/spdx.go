@@ -9,6 +9,7 @@ import (
 	"github.com/spdx/tools-golang/tagvalue"
 
 	"github.com/runecast/runecast/pkg/inventory"
+	"github.com/runecast/runecast/pkg/lifecycle"
 )
 
 // noAssertion says that nothing is said of a field.
@@ -43,6 +44,7 @@ func spdxDocument(d *Document) *v2_3.Document {
 	if os := &d.Inventory.OS; os.ID != "" {
 		p := spdxPackage(refOS, os.ID, os.VersionID, "")
 		p.PrimaryPackagePurpose, p.PackageSummary = "OPERATING-SYSTEM", spdxText(os.PrettyName)
+		p.ValidUntilDate = supportEnd(os)
 		add(p)
 	}
 	for i, id := range packageIDs(d.Inventory.Packages) {
@@ -53,6 +55,16 @@ func spdxDocument(d *Document) *v2_3.Document {
 	}
 	annotate(doc, d)
 	return doc
+}
+
+// supportEnd is the last moment of the longest support that the operating system's release has; empty where that is not known.
+func supportEnd(os *inventory.OS) string {
+	of := lifecycle.Of(*os)
+	day := orText(of.ExtendedEnd, of.EndOfLife)
+	if day == "" {
+		return ""
+	}
+	return day + "T23:59:59Z"
 }
 
 func spdxPackage(id, name, version, purl string) *v2_3.Package {

@@ -37,22 +37,40 @@ func typeOf(kind fileKind) (packageType, ecosystem string) {
 // or against none would be wrong in either direction.
 func ecosystemOf(os OS, kind fileKind) (ecosystem, reason string) {
 	packageType, _ := typeOf(kind)
-	of := map[string]string{
+	switch of := packageTypes()[os.ID]; {
+	case os.ID == "":
+		return "", "the image has packages of type " + packageType + ", but its os-release names no distribution"
+	case of != "" && of != packageType:
+		return "", fmt.Sprintf("the image has packages of type %s, which are not of its distribution %q", packageType, os.ID)
+	}
+	return os.Ecosystem()
+}
+
+// packageTypes are the distributions of which OSV has advisories, by their IDs in os-release, and the types of their packages.
+func packageTypes() map[string]string {
+	return map[string]string{
 		"debian": TypeDeb, "ubuntu": TypeDeb,
 		"rhel": TypeRPM, "rocky": TypeRPM, "almalinux": TypeRPM, "sles": TypeRPM, "sled": TypeRPM, "sles_sap": TypeRPM, "sle_hpc": TypeRPM,
 		"opensuse-leap": TypeRPM, "opensuse-tumbleweed": TypeRPM, "azurelinux": TypeRPM, "mariner": TypeRPM, "openeuler": TypeRPM,
 		"mageia": TypeRPM, "photon": TypeRPM,
 		"alpine": TypeAPK, "wolfi": TypeAPK, "chainguard": TypeAPK, "minimos": TypeAPK, "alpaquita": TypeAPK, "bellsoft-hardened-containers": TypeAPK,
 	}
+}
+
+// Known tells whether the distribution is one that this program knows, be it to say that OSV has no advisories of it.
+func (os OS) Known() bool { return packageTypes()[os.ID] != "" || isUnlisted(os.ID) }
+
+// Ecosystem gives OSV's ecosystem of the distribution's packages, with the release where OSV has releases. Without one, reason says
+// why. Both are empty for an image without a distribution.
+func (os OS) Ecosystem() (ecosystem, reason string) {
+	packageType := packageTypes()[os.ID]
 	switch {
 	case os.ID == "":
-		return "", "the image has packages of type " + packageType + ", but its os-release names no distribution"
+		return "", ""
 	case isUnlisted(os.ID):
 		return "", fmt.Sprintf("OSV has no advisories of the distribution %q", os.ID)
-	case of[os.ID] == "":
+	case packageType == "":
 		return "", fmt.Sprintf("the distribution %q is not known", os.ID)
-	case of[os.ID] != packageType:
-		return "", fmt.Sprintf("the image has packages of type %s, which are not of its distribution %q", packageType, os.ID)
 	}
 	switch os.ID {
 	case "wolfi":

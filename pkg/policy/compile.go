@@ -109,7 +109,7 @@ func (c *compiler) identity() {
 		c.failf("name", "must be one line without control characters")
 	}
 	oneOf(c, "mode", p.Mode, ModeEnforce, ModeWarn, ModeAudit)
-	for _, name := range []string{switchPending, switchUnscannable, switchNoFeed, switchStaleFeed} {
+	for _, name := range []string{switchPending, switchUnscannable, switchNoFeed, switchStaleFeed, switchUnknownDistro, switchEndOfLife} {
 		oneOf(c, name, p.action(name), ActionDeny, ActionWarn, ActionAllow)
 	}
 }

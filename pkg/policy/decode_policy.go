@@ -27,6 +27,8 @@ func (d *decoder) policy(n *yaml.Node, path string) *Policy {
 		{"onUnscannable", action(&p.OnUnscannable)},
 		{"onNoFeed", action(&p.OnNoFeed)},
 		{"onStaleFeed", action(&p.OnStaleFeed)},
+		{"onUnknownDistro", action(&p.OnUnknownDistro)},
+		{"onEndOfLife", action(&p.OnEndOfLife)},
 		{"maxFeedAge", func(n *yaml.Node, path string) { p.MaxFeedAge = d.duration(n, path) }},
 		{"exemptImages", func(n *yaml.Node, path string) { p.ExemptImages = d.texts(n, path) }},
 		{"exemptions", func(n *yaml.Node, path string) {

@@ -95,7 +95,10 @@ func (ev *evaluation) findings() {
 	}
 	ev.ignored = make([]int, len(rules))
 	ev.failed = make([]celRun, len(rules))
-	image := celImage{name: ev.image.name, digest: ev.image.digest, platform: ev.subject.Platform, ref: ev.image.ref}
+	image := celImage{
+		name: ev.image.name, digest: ev.image.digest, platform: ev.subject.Platform, ref: ev.image.ref,
+		distro: ev.subject.Distribution, support: ev.subject.Distribution.Support(ev.now),
+	}
 	for i := range ev.subject.Findings {
 		f := &ev.subject.Findings[i]
 		rule, got, err := ev.judge(f, applies, &image)

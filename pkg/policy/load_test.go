@@ -164,7 +164,7 @@ func TestLoadErrors(t *testing.T) {
 		{"policies: [{[a]: b}]", "f.yaml:1:13: policies[0]: has a key that is a list: keys are words"},
 		{in("rules: [{severity: high}], rules: []"), "f.yaml:1:56: policies[0].rules: is set a second time: line 1 sets it already"},
 		{in("rulez: []"), "f.yaml:1:12: policies[0].rules: a policy needs at least one rule, such as severity: high\nf.yaml:1:29: policies[0].rulez: unknown key; did you mean rules?"},
-		{in("rules: [], zzzzzzzzzz: 1"), "f.yaml:1:36: policies[0].rules: a policy needs at least one rule, such as severity: high\nf.yaml:1:40: policies[0].zzzzzzzzzz: unknown key: known are id, name, description, mode, rules, onPending, onUnscannable, onNoFeed, onStaleFeed, maxFeedAge, exemptImages, exemptions, vex"},
+		{in("rules: [], zzzzzzzzzz: 1"), "f.yaml:1:36: policies[0].rules: a policy needs at least one rule, such as severity: high\nf.yaml:1:40: policies[0].zzzzzzzzzz: unknown key: known are id, name, description, mode, rules, onPending, onUnscannable, onNoFeed, onStaleFeed, onUnknownDistro, onEndOfLife, maxFeedAge, exemptImages, exemptions, vex"},
 		{in("rules: {}"), "f.yaml:1:36: policies[0].rules: must be a list, not a mapping"},
 		{inRule(""), "f.yaml:1:37: policies[0].rules[0]: has no condition and would match everything: give at least one, such as severity: high"},
 		{inRule("name: x"), "f.yaml:1:37: policies[0].rules[0]: has no condition and would match everything: give at least one, such as severity: high"},

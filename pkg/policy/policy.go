@@ -9,20 +9,22 @@ const SourceBuiltIn Source = "built-in"
 // Policy is a named set of rules with its exceptions. In YAML and JSON its keys are those of the tags below. Make one with New or
 // Set.Load, which fill the defaults and compile the rules, and never change it afterwards: policies are shared between reviews.
 type Policy struct {
-	ID            string        `json:"id" yaml:"id"`                                       // part of the webhook's path: letters, digits, dot, dash, underscore; at most 63
-	Name          string        `json:"name" yaml:"name"`                                   // shown in denials; one line of at most 200 runes
-	Description   string        `json:"description,omitempty" yaml:"description,omitempty"` // for people; any text
-	Mode          Mode          `json:"mode" yaml:"mode"`                                   // default enforce
-	Rules         []Rule        `json:"rules" yaml:"rules"`                                 // at least one; a violation if any matches
-	OnPending     Action        `json:"onPending" yaml:"onPending"`                         // the scan is not done in time; default deny
-	OnUnscannable Action        `json:"onUnscannable" yaml:"onUnscannable"`                 // the image cannot be read, or a rule cannot be decided; default deny
-	OnNoFeed      Action        `json:"onNoFeed" yaml:"onNoFeed"`                           // no vulnerability data, or none for an ecosystem of the image; default deny
-	OnStaleFeed   Action        `json:"onStaleFeed" yaml:"onStaleFeed"`                     // the data is older than MaxFeedAge; default deny
-	MaxFeedAge    Duration      `json:"maxFeedAge,omitempty" yaml:"maxFeedAge,omitempty"`   // empty: no limit
-	ExemptImages  []string      `json:"exemptImages" yaml:"exemptImages"`                   // image patterns that are always allowed; default DefaultExemptImages, an empty list means none
-	Exemptions    []Exemption   `json:"exemptions,omitempty" yaml:"exemptions,omitempty"`   // violations that are accepted
-	VEX           []VEXDocument `json:"vex,omitempty" yaml:"vex,omitempty"`                 // OpenVEX documents
-	Source        Source        `json:"-" yaml:"-"`                                         // where it comes from; not part of the policy's content
+	ID              string        `json:"id" yaml:"id"`                                       // part of the webhook's path: letters, digits, dot, dash, underscore; at most 63
+	Name            string        `json:"name" yaml:"name"`                                   // shown in denials; one line of at most 200 runes
+	Description     string        `json:"description,omitempty" yaml:"description,omitempty"` // for people; any text
+	Mode            Mode          `json:"mode" yaml:"mode"`                                   // default enforce
+	Rules           []Rule        `json:"rules" yaml:"rules"`                                 // at least one; a violation if any matches
+	OnPending       Action        `json:"onPending" yaml:"onPending"`                         // the scan is not done in time; default deny
+	OnUnscannable   Action        `json:"onUnscannable" yaml:"onUnscannable"`                 // the image cannot be read, or a rule cannot be decided; default deny
+	OnNoFeed        Action        `json:"onNoFeed" yaml:"onNoFeed"`                           // no vulnerability data, or none for an ecosystem of the image; default deny
+	OnStaleFeed     Action        `json:"onStaleFeed" yaml:"onStaleFeed"`                     // the data is older than MaxFeedAge; default deny
+	OnUnknownDistro Action        `json:"onUnknownDistro" yaml:"onUnknownDistro"`             // the image has packages of a distribution that is not known, or that OSV has no advisories of; default deny
+	OnEndOfLife     Action        `json:"onEndOfLife" yaml:"onEndOfLife"`                     // the distribution's release is past the end of its support, or nobody knows whether it is; default warn
+	MaxFeedAge      Duration      `json:"maxFeedAge,omitempty" yaml:"maxFeedAge,omitempty"`   // empty: no limit
+	ExemptImages    []string      `json:"exemptImages" yaml:"exemptImages"`                   // image patterns that are always allowed; default DefaultExemptImages, an empty list means none
+	Exemptions      []Exemption   `json:"exemptions,omitempty" yaml:"exemptions,omitempty"`   // violations that are accepted
+	VEX             []VEXDocument `json:"vex,omitempty" yaml:"vex,omitempty"`                 // OpenVEX documents
+	Source          Source        `json:"-" yaml:"-"`                                         // where it comes from; not part of the policy's content
 
 	compiled *compiled // set by New; without it nothing can be judged
 }
@@ -65,9 +67,10 @@ func New(p *Policy) (*Policy, error) {
 // prepare fills defaults and compiles in place.
 func (p *Policy) prepare() []Problem {
 	p.Mode = orDefault(p.Mode, ModeEnforce)
-	for _, action := range []*Action{&p.OnPending, &p.OnUnscannable, &p.OnNoFeed, &p.OnStaleFeed} {
+	for _, action := range []*Action{&p.OnPending, &p.OnUnscannable, &p.OnNoFeed, &p.OnStaleFeed, &p.OnUnknownDistro} {
 		*action = orDefault(*action, ActionDeny)
 	}
+	p.OnEndOfLife = orDefault(p.OnEndOfLife, ActionWarn)
 	if p.ExemptImages == nil {
 		p.ExemptImages = DefaultExemptImages()
 	}

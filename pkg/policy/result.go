@@ -40,7 +40,7 @@ type Exempted struct {
 
 // Unknown is one reason why an image could not be judged, and what the policy's switch says to that.
 type Unknown struct {
-	Switch string `json:"switch"` // onPending, onUnscannable, onNoFeed, onStaleFeed
+	Switch string `json:"switch"` // onPending, onUnscannable, onNoFeed, onStaleFeed, onUnknownDistro, onEndOfLife
 	Action Action `json:"action"` // what the switch is set to
 	Cause  string `json:"cause"`
 	Remedy string `json:"remedy"`
@@ -49,7 +49,7 @@ type Unknown struct {
 // Action is the setting of a policy's switch for one kind of unknown.
 type Action string
 
-// The actions; deny is the default of every switch.
+// The actions; deny is the default of every switch but onEndOfLife.
 const (
 	ActionDeny  Action = "deny"
 	ActionWarn  Action = "warn"
@@ -63,5 +63,5 @@ type Result struct {
 	Violations []Violation `json:"violations,omitempty"` // worst first
 	Unknown    []Unknown   `json:"unknown,omitempty"`
 	Exempted   []Exempted  `json:"exempted,omitempty"`
-	Warnings   []string    `json:"warnings,omitempty"` // one line each, for the user: violations of mode warn, unknowns of action warn, exemptions that end within 14 days
+	Warnings   []string    `json:"warnings,omitempty"` // one line each, for the user: violations of mode warn, unknowns of action warn, an end of life of action warn, exemptions that end within 14 days
 }

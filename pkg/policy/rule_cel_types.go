@@ -11,12 +11,15 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 
 	"github.com/runecast/runecast/pkg/advisory"
+	"github.com/runecast/runecast/pkg/lifecycle"
 )
 
 // celImage is the variable image.
 type celImage struct {
 	name, digest, platform string
 	ref                    reference
+	distro                 lifecycle.Distribution
+	support                lifecycle.Support
 }
 
 const (
@@ -154,18 +157,23 @@ func packageFields() map[string]*types.FieldType {
 	}
 }
 
-// imageFields are the fields of the variable image: reference as the workload names it, and its normalised parts.
+// imageFields are the fields of the variable image: reference as the workload names it, and its normalised parts; distro and
+// distroVersion as os-release has them; distroSupport: supported, extended, endOfLife, unknown, or empty for an image without a
+// distribution.
 func imageFields() map[string]*types.FieldType {
 	f := func(name string, get func(*celImage) string) *types.FieldType {
 		return celField("image."+name, cel.StringType, always(get))
 	}
 	return map[string]*types.FieldType{
-		"reference":  f("reference", func(i *celImage) string { return i.name }),
-		"registry":   f("registry", func(i *celImage) string { return i.ref.host }),
-		"repository": f("repository", func(i *celImage) string { return i.ref.repository }),
-		"tag":        f("tag", func(i *celImage) string { return i.ref.tag }),
-		"digest":     f("digest", func(i *celImage) string { return i.digest }),
-		"platform":   f("platform", func(i *celImage) string { return i.platform }),
+		"reference":     f("reference", func(i *celImage) string { return i.name }),
+		"registry":      f("registry", func(i *celImage) string { return i.ref.host }),
+		"repository":    f("repository", func(i *celImage) string { return i.ref.repository }),
+		"tag":           f("tag", func(i *celImage) string { return i.ref.tag }),
+		"digest":        f("digest", func(i *celImage) string { return i.digest }),
+		"platform":      f("platform", func(i *celImage) string { return i.platform }),
+		"distro":        f("distro", func(i *celImage) string { return i.distro.ID }),
+		"distroVersion": f("distroVersion", func(i *celImage) string { return i.distro.Version }),
+		"distroSupport": f("distroSupport", func(i *celImage) string { return string(i.support) }),
 	}
 }
 

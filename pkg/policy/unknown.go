@@ -8,10 +8,12 @@ import (
 
 // The switches, as policies and results name them.
 const (
-	switchPending     = "onPending"
-	switchUnscannable = "onUnscannable"
-	switchNoFeed      = "onNoFeed"
-	switchStaleFeed   = "onStaleFeed"
+	switchPending       = "onPending"
+	switchUnscannable   = "onUnscannable"
+	switchNoFeed        = "onNoFeed"
+	switchStaleFeed     = "onStaleFeed"
+	switchUnknownDistro = "onUnknownDistro"
+	switchEndOfLife     = "onEndOfLife"
 )
 
 // action gives the setting of a switch.
@@ -23,6 +25,10 @@ func (p *Policy) action(name string) Action {
 		return p.OnNoFeed
 	case switchStaleFeed:
 		return p.OnStaleFeed
+	case switchUnknownDistro:
+		return p.OnUnknownDistro
+	case switchEndOfLife:
+		return p.OnEndOfLife
 	}
 	return p.OnUnscannable
 }
@@ -37,6 +43,7 @@ func (ev *evaluation) unknowns() {
 	switch s.Outcome {
 	case OutcomeScanned:
 		ev.staleFeed()
+		ev.distribution()
 		ev.lackingLists()
 	case OutcomePending:
 		ev.unknown(switchPending, orText(s.Cause, "the scan of the image is not done yet"), orText(s.Remedy, "try again in a moment: the scan goes on"))
@@ -100,8 +107,7 @@ const unknownDistribution = "unknown distribution"
 
 func (ev *evaluation) uncovered(ecosystem string, packages int) {
 	if ecosystem == "" || ecosystem == unknownDistribution {
-		ev.unknown(switchNoFeed, "the distribution of "+plural(packages, "package")+" of the image is not known",
-			"use a base image with /etc/os-release, or set onNoFeed in the policy")
+		ev.unknownDistro(packages)
 		return
 	}
 	ecosystem = clean(ecosystem, maxField)

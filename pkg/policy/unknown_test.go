@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/runecast/runecast/pkg/advisory"
+	"github.com/runecast/runecast/pkg/inventory"
+	"github.com/runecast/runecast/pkg/lifecycle"
 	"github.com/runecast/runecast/pkg/policy"
 )
 
@@ -58,8 +60,27 @@ func TestUnknowns(t *testing.T) {
 				s.Findings, s.Uncovered = nil, []advisory.Uncovered{{Ecosystem: "unknown distribution", Packages: 1}}
 			},
 			policy.Unknown{
-				Switch: "onNoFeed", Cause: "the distribution of 1 package of the image is not known",
-				Remedy: "use a base image with /etc/os-release, or set onNoFeed in the policy",
+				Switch: "onUnknownDistro", Cause: "the distribution of 1 package of the image is not known",
+				Remedy: "use a base image of a distribution and release that OSV has advisories of, with /etc/os-release, or set onUnknownDistro in the policy",
+			},
+		},
+		{
+			"distribution without advisories", "", func(s *policy.Subject) {
+				s.Findings, s.Uncovered = nil, []advisory.Uncovered{{Ecosystem: "unknown distribution", Packages: 120}}
+				s.Distribution = lifecycle.Of(inventory.OS{ID: "amzn", VersionID: "2023"})
+			},
+			policy.Unknown{
+				Switch: "onUnknownDistro", Cause: `OSV has no advisories of the distribution "amzn", and so the vulnerabilities of 120 packages are not known`,
+				Remedy: "use a base image of a distribution and release that OSV has advisories of, with /etc/os-release, or set onUnknownDistro in the policy",
+			},
+		},
+		{
+			"release not known, where its end matters", "", func(s *policy.Subject) {
+				s.Findings, s.Distribution = nil, lifecycle.Of(inventory.OS{ID: "debian", VersionID: "99"})
+			},
+			policy.Unknown{
+				Switch: "onEndOfLife", Cause: "whether debian 99 is past its end of life is not known",
+				Remedy: "use a newer version of this program, which may know the release, or set onEndOfLife in the policy",
 			},
 		},
 	}
@@ -83,6 +104,9 @@ func TestUnknowns(t *testing.T) {
 				settings := test.settings
 				if settings != "" {
 					settings = ", " + settings
+				}
+				if test.want.Switch == "onEndOfLife" && c.action != policy.ActionDeny {
+					continue // what warns of it leaves the image judged: see TestEndOfLife
 				}
 				p := load(t, "{id: t, name: T, rules: [{severity: high}], mode: "+c.mode+", "+test.want.Switch+": "+string(c.action)+settings+"}")
 				got := p.Evaluate(s, now())

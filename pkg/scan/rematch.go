@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/runecast/runecast/pkg/advisory"
+	"github.com/runecast/runecast/pkg/lifecycle"
 )
 
 // ContentsFormat is the Contents.Format that this version writes and reads.
@@ -38,7 +39,7 @@ func feedOfMatches(ix *advisory.Index, matches *advisory.Matches) Feed {
 func newReport(c *Contents, matches *advisory.Matches, feed Feed) *Report {
 	return &Report{
 		Format: contentsFormat, Platform: c.Platform, OS: c.Inventory.OS, Size: c.Size, Layers: c.Layers, Packages: len(c.Inventory.Packages),
-		Feed: feed, Findings: matches.Findings, Uncovered: matches.Uncovered, Unread: c.Inventory.Unread, Warnings: c.Inventory.Warnings,
+		Distribution: lifecycle.Of(c.Inventory.OS), Feed: feed, Findings: matches.Findings, Uncovered: matches.Uncovered, Unread: c.Inventory.Unread, Warnings: c.Inventory.Warnings,
 		ScannedAt: c.ReadAt,
 	}
 }

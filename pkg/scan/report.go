@@ -7,6 +7,7 @@ import (
 	"github.com/runecast/runecast/pkg/advisory"
 	"github.com/runecast/runecast/pkg/image"
 	"github.com/runecast/runecast/pkg/inventory"
+	"github.com/runecast/runecast/pkg/lifecycle"
 )
 
 // Access is what a workload may show to registries. Whoever may not pull an image with it is not given what is known of the image.
@@ -28,22 +29,23 @@ type Feed struct {
 
 // Report is what is known of one image at one feed revision. Reports are shared between reviews: never change one.
 type Report struct {
-	Format    int                  `json:"format"`                // contentsFormat of the version that made it
-	Image     string               `json:"image"`                 // the reference that was asked for
-	Digest    string               `json:"digest"`                // of the platform's manifest
-	Index     string               `json:"indexDigest,omitempty"` // of the index that the reference named, where it is one
-	Platform  string               `json:"platform"`              //
-	OS        inventory.OS         `json:"os"`                    //
-	Size      int64                `json:"size"`                  // bytes of all layers, compressed
-	Layers    int                  `json:"layers"`                //
-	Packages  int                  `json:"packages"`              //
-	Feed      Feed                 `json:"feed"`                  //
-	Findings  []advisory.Finding   `json:"findings"`              // worst first
-	Uncovered []advisory.Uncovered `json:"uncovered,omitempty"`   // ecosystems of the image that the feed lacks
-	Unread    []string             `json:"unread,omitempty"`      // where the image must have packages that could not be listed, and why
-	Warnings  []string             `json:"warnings,omitempty"`    // what could not be read, and why
-	ScannedAt time.Time            `json:"scannedAt"`             // when the layers were read
-	Seconds   float64              `json:"seconds"`               // that reading and matching took
+	Format       int                    `json:"format"`                // contentsFormat of the version that made it
+	Image        string                 `json:"image"`                 // the reference that was asked for
+	Digest       string                 `json:"digest"`                // of the platform's manifest
+	Index        string                 `json:"indexDigest,omitempty"` // of the index that the reference named, where it is one
+	Platform     string                 `json:"platform"`              //
+	OS           inventory.OS           `json:"os"`                    //
+	Size         int64                  `json:"size"`                  // bytes of all layers, compressed
+	Layers       int                    `json:"layers"`                //
+	Packages     int                    `json:"packages"`              //
+	Feed         Feed                   `json:"feed"`                  //
+	Distribution lifecycle.Distribution `json:"distribution"`          // what is known of OS: whether OSV has it, and until when its release is supported
+	Findings     []advisory.Finding     `json:"findings"`              // worst first
+	Uncovered    []advisory.Uncovered   `json:"uncovered,omitempty"`   // ecosystems of the image that the feed lacks
+	Unread       []string               `json:"unread,omitempty"`      // where the image must have packages that could not be listed, and why
+	Warnings     []string               `json:"warnings,omitempty"`    // what could not be read, and why
+	ScannedAt    time.Time              `json:"scannedAt"`             // when the layers were read
+	Seconds      float64                `json:"seconds"`               // that reading and matching took
 }
 
 // Scanner turns an image into its report. Scan returns a *Error for everything that a policy decides about: pending,

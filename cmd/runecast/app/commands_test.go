@@ -19,18 +19,21 @@ func TestScan(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	code, out, _ := h.run("scan", h.vulnerable)
-	want(t, code, out, app.ExitOK, "digest", "sha256:", "Debian GNU/Linux 10 (buster)", "SEVERITY", "critical  CVE-2021-3711  libssl1.1", "1.1.1d-0+deb10u7", "feed", "2024-11-21", "sources   1 advisories, osv/Debian 1")
+	want(t, code, out, app.ExitOK, "digest", "sha256:", "Debian GNU/Linux 10 (buster)", "SEVERITY", "critical  CVE-2021-3711  libssl1.1", "1.1.1d-0+deb10u7", "support   END OF LIFE since 2024-06-30", "feed", "2024-11-21", "sources   1 advisories, osv/Debian 1")
 	code, out, _ = h.run("scan", h.vulnerable, "--policy", "2")
 	want(t, code, out, app.ExitDenied, deniedLine, "libssl1.1 1.1.1d-0+deb10u6 → 1.1.1d-0+deb10u7  CVE-2021-3711 critical")
 	code, out, _ = h.run("scan", h.fixed, "--policy", "2")
-	want(t, code, out, app.ExitOK, "Allowed by policy 2: 'No critical or high severity vulnerabilities with available fix'.")
+	want(t, code, out, app.ExitOK, "Allowed by policy 2: 'No critical or high severity vulnerabilities with available fix'.",
+		"Warning: Debian GNU/Linux 10 (buster) is past its end of life: support ended on 2022-09-10, extended support on 2024-06-30")
 	code, out, _ = h.run("scan", h.vulnerable, "--policy", "2", "-o", "json")
 	var report struct {
-		Digest   string `json:"digest"`
-		Policy   string `json:"policy"`
-		Findings []struct{ ID, Severity string }
-		Feed     struct{ Revision, Date string }
-		FeedData struct {
+		Digest       string `json:"digest"`
+		Support      string `json:"support"`
+		Distribution struct{ ID, Version, Name, Ecosystem, EndOfLife, ExtendedEnd string }
+		Policy       string `json:"policy"`
+		Findings     []struct{ ID, Severity string }
+		Feed         struct{ Revision, Date string }
+		FeedData     struct {
 			Advisories int
 			Sources    []struct {
 				Name, File string
@@ -44,6 +47,14 @@ func TestScan(t *testing.T) {
 		report.FeedData.Advisories != 1 || len(report.FeedData.Sources) != 1 || report.FeedData.Sources[0].Records != 1 {
 		t.Errorf("code %d, %+v", code, report)
 	}
+	if d := report.Distribution; report.Support != "endOfLife" || d.ID != "debian" || d.Version != "10" || d.Ecosystem != "Debian:10" || d.EndOfLife != "2022-09-10" || d.ExtendedEnd != "2024-06-30" {
+		t.Errorf("support %q, distribution %+v", report.Support, d)
+	}
+	strict := write(t, filepath.Join(h.dir, "strict.yaml"), []byte("policies: [{id: strict, name: Strict, onEndOfLife: deny, rules: [{severity: high, unknownSeverity: ignore}]}]"))
+	code, out, _ = h.run("scan", h.fixed, "--policy", "strict", "--policy-files", strict)
+	want(t, code, out, app.ExitDenied, "Debian GNU/Linux 10 (buster) is past its end of life: support ended on 2022-09-10")
+	code, out, _ = h.run("policy", "show", "strict", "--policy-files", strict)
+	want(t, code, out, app.ExitOK, "onUnknownDistro: deny", "onEndOfLife: deny")
 }
 
 func TestWhatCannotBeJudgedIsNotAllowed(t *testing.T) {

@@ -5,15 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/runecast/runecast/pkg/admission"
-	"github.com/runecast/runecast/pkg/advisory"
+	"github.com/runecast/runecast/pkg/lifecycle"
 	"github.com/runecast/runecast/pkg/policy"
 	"github.com/runecast/runecast/pkg/scan"
 )
@@ -70,10 +67,11 @@ nothing to write in the formats above.`,
 // scanned is the result of the scan command.
 type scanned struct {
 	*scan.Report
-	FeedData *feedJSON      `json:"feedData,omitempty"` // of the feed in use: its date, sources and counts
-	Policy   string         `json:"policy,omitempty"`   // id
-	Result   *policy.Result `json:"result,omitempty"`
-	Message  string         `json:"message,omitempty"`
+	FeedData *feedJSON         `json:"feedData,omitempty"` // of the feed in use: its date, sources and counts
+	Support  lifecycle.Support `json:"support,omitempty"`  // of the distribution's release, today
+	Policy   string            `json:"policy,omitempty"`   // id
+	Result   *policy.Result    `json:"result,omitempty"`
+	Message  string            `json:"message,omitempty"`
 }
 
 func (c *command) scan(ctx context.Context, request scan.Request, policyID string, output *outputFlag) (err error) {
@@ -101,6 +99,9 @@ func (c *command) scan(ctx context.Context, request scan.Request, policyID strin
 	}
 	if scanErr != nil && (p == nil || ctx.Err() != nil) {
 		return ended(ctx, explain(scanErr))
+	}
+	if out.Report != nil {
+		out.Support = out.Report.Distribution.Support(time.Now())
 	}
 	if p != nil {
 		out.judge(p, request, needed, scanErr)
@@ -157,82 +158,4 @@ func (c *command) closing(output *outputFlag, p *policy.Policy, out *scanned) er
 		return errDenied
 	}
 	return nil
-}
-
-// tabulateReport prints a report within 100 columns.
-func tabulateReport(t *table, request scan.Request, out *scanned) {
-	r := out.Report
-	t.row("image", request.Reference)
-	if r == nil {
-		t.row("findings", "not known: the image was not scanned")
-		return
-	}
-	t.row("digest", r.Digest)
-	t.row("platform", r.Platform)
-	t.row("system", orUnknown(r.OS.PrettyName, r.OS.ID))
-	t.row("packages", strconv.Itoa(r.Packages))
-	t.row("feed", describeDate(r.Feed.Date)+", revision "+short(r.Feed.Revision, 13))
-	if out.FeedData != nil {
-		for i, line := range sourceLines(&out.FeedData.Info) {
-			t.row([]string{"sources", ""}[min(i, 1)], line)
-		}
-	}
-	t.row("findings", countLine(r))
-	for _, u := range r.Uncovered {
-		t.row("NOT JUDGED", fmt.Sprintf("%d packages of %s: the feed has no data of it", u.Packages, u.Ecosystem))
-	}
-	for _, u := range r.Unread {
-		t.row("NOT JUDGED", short(u, 85))
-	}
-	for _, w := range r.Warnings {
-		t.row("warning", short(w, 85))
-	}
-	if len(r.Findings) == 0 {
-		return
-	}
-	t.row("")
-	t.row("SEVERITY", "ID", "PACKAGE", "INSTALLED", "FIXED IN", "NOTES")
-	for i := range r.Findings {
-		f := &r.Findings[i]
-		t.row(f.Severity.String(), short(f.ID, 19), short(f.Package.Name, 18), short(f.Package.Version, 18), short(f.FixedVersion, 18), notes(f))
-	}
-	if slices.ContainsFunc(r.Findings, func(f advisory.Finding) bool { return f.Uncertain != "" }) {
-		t.row("")
-		t.row("? not certain, for a version that cannot be compared: -o json tells why")
-	}
-}
-
-func orUnknown(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return "unknown"
-}
-
-// countLine is the number of findings of each severity, worst first.
-func countLine(r *scan.Report) string {
-	counts := r.Counts()
-	var parts []string
-	for _, s := range advisory.Severities() {
-		if counts[s] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", counts[s], s))
-		}
-	}
-	if len(parts) == 0 {
-		return "none"
-	}
-	return strings.Join(parts, ", ")
-}
-
-func notes(f *advisory.Finding) string {
-	var all []string
-	if f.KEV != nil {
-		all = append(all, "KEV")
-	}
-	if f.Uncertain != "" {
-		all = append(all, "?") // explained below the table
-	}
-	return strings.Join(all, " ")
 }
