@@ -90,6 +90,8 @@ type Finding struct {
 	Summary        string            `json:"summary,omitempty"`        // one line, at most 300 runes
 	Package        inventory.Package `json:"package"`                  // what is installed
 	FixedVersion   string            `json:"fixedVersion,omitempty"`   // the lowest version with the fix that is above the installed one; empty: no fix known
+	FixState       FixState          `json:"fixState"`                 // whether there is a fix, and whether there will be one
+	WontFix        string            `json:"wontFix,omitempty"`        // of FixStateWontFix: who says so, and in which word: Debian: end-of-life
 	FixedAt        time.Time         `json:"fixedAt,omitzero"`         // when the fix was published, as far as the feed tells; zero: not known
 	Severity       Severity          `json:"severity"`                 //
 	SeveritySource string            `json:"severitySource,omitempty"` // who rated: Ubuntu, Debian, OSV, GHSA, CNA, CISA-ADP, NVD; empty for unknown

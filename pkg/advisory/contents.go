@@ -31,6 +31,7 @@ type Row struct {
 	Vulnerability *Vulnerability // rows may share one
 	Ranges        []Range
 	Versions      []string // affected versions listed one by one, beyond those that the ranges cover
+	WontFix       string   // who says that what no version fixes will stay so, and in which word; empty: nobody
 }
 
 // Entry is what an index holds of one package.

@@ -18,10 +18,12 @@ type hit struct {
 	fixed     string
 	possible  string // fixed version of an uncertain finding
 	at        int64
+	state     FixState
+	wontFix   string
 }
 
 // add notes the finding.
-func (m *matcher) add(p *inventory.Package, bounds []int, v verdict) error {
+func (m *matcher) add(p *inventory.Package, bounds []int, v verdict, state FixState) error {
 	vuln := m.vulns[m.row.vuln]
 	if vuln == nil {
 		var err error
@@ -30,7 +32,7 @@ func (m *matcher) add(p *inventory.Package, bounds []int, v verdict) error {
 		}
 		m.vulns[m.row.vuln] = vuln
 	}
-	h := hit{p: p, vuln: vuln, severity: vuln.Severity, uncertain: v.uncertain, at: v.at}
+	h := hit{p: p, vuln: vuln, severity: vuln.Severity, uncertain: v.uncertain, at: v.at, state: state}
 	if v.uncertain != "" {
 		h.severity = SeverityUnknown
 		var err error
@@ -41,6 +43,12 @@ func (m *matcher) add(p *inventory.Package, bounds []int, v verdict) error {
 	if v.fixed > 0 {
 		var err error
 		if h.fixed, err = m.x.strings.text(bounds[v.fixed-1]); err != nil {
+			return err
+		}
+	}
+	if state == FixStateWontFix {
+		var err error
+		if h.wontFix, err = m.x.strings.text(m.row.wontFix - 1); err != nil {
 			return err
 		}
 	}
@@ -80,6 +88,7 @@ func (m *matcher) findings() []Finding {
 		f, v := &findings[i], h.vuln
 		f.ID, f.Advisory, f.Aliases, f.Summary, f.Package, f.FixedVersion = v.ID, v.Advisory, v.Aliases, v.Summary, *h.p, h.fixed
 		f.Severity, f.EPSS, f.KEV, f.Published, f.Uncertain = h.severity, v.EPSS, v.KEV, v.Published, h.uncertain
+		f.FixState, f.WontFix = h.state, h.wontFix
 		if h.uncertain == "" {
 			f.SeveritySource, f.CVSS = v.SeveritySource, v.CVSS
 		} else {

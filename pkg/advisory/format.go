@@ -23,7 +23,7 @@ import (
 // versions are ordered, because the boundaries are stored in their order.
 const (
 	magic         = "RCADVIDX"
-	formatVersion = 3
+	formatVersion = 4
 	checksumStart = 24 + sectionCount*16
 	checksumSize  = 32
 	headerSize    = checksumStart + checksumSize

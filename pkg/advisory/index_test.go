@@ -137,7 +137,7 @@ func TestWriteThenRead(t *testing.T) {
 		break
 	}
 	wantFinding := advisory.Finding{
-		ID: v.ID, Advisory: v.Advisory, Aliases: v.Aliases, Summary: v.Summary, Package: opensslPackage(), FixedVersion: "1.1.1d-0+deb10u7",
+		ID: v.ID, Advisory: v.Advisory, Aliases: v.Aliases, Summary: v.Summary, Package: opensslPackage(), FixedVersion: "1.1.1d-0+deb10u7", FixState: advisory.FixStateFixed,
 		FixedAt: time.Date(2021, 8, 25, 0, 0, 0, 0, time.UTC), Severity: v.Severity, SeveritySource: v.SeveritySource,
 		CVSS: v.CVSS, EPSS: v.EPSS, KEV: v.KEV, Published: v.Published,
 	}
@@ -267,7 +267,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"header cut", good[:100], advisory.FaultDamaged, "feed index FILE is damaged: it is cut off after 100 bytes; build or import it again"},
 		{"flipped byte", change(func(b []byte) []byte { b[len(b)/2] ^= 1; return b }), advisory.FaultDamaged, "feed index FILE is damaged: its checksum does not match its contents; build or import it again"},
 		{"flipped checksum", change(func(b []byte) []byte { b[160] ^= 1; return b }), advisory.FaultDamaged, "feed index FILE is damaged: its checksum does not match its contents; build or import it again"},
-		{"future", seal(change(func(b []byte) []byte { b[8] = 9; return b })), advisory.FaultVersion, "feed index FILE cannot be read by this program: its format version is 9 and this program reads 3; build it again, or import one that this version of runecast built"},
+		{"future", seal(change(func(b []byte) []byte { b[8] = 9; return b })), advisory.FaultVersion, "feed index FILE cannot be read by this program: its format version is 9 and this program reads 4; build it again, or import one that this version of runecast built"},
 		{"section outside", seal(change(func(b []byte) []byte { b[24+7] = 0x7f; return b })), advisory.FaultDamaged, "feed index FILE is damaged: section 0 lies outside the file; build or import it again"},
 		{"section number", seal(change(func(b []byte) []byte { b[12] = 3; return b })), advisory.FaultDamaged, "feed index FILE is damaged: it has 3 sections instead of 8; build or import it again"},
 	} {

@@ -93,7 +93,7 @@ func (m *matcher) match(p *inventory.Package) error {
 			}
 		}
 		if v.affected {
-			if err := m.add(p, rows.bounds, v); err != nil {
+			if err := m.add(p, rows.bounds, v, v.fixState(&m.row, position)); err != nil {
 				return err
 			}
 		}

@@ -31,6 +31,7 @@ type compiledRow struct {
 	intervals []interval
 	exact     []string // listed versions that cannot be parsed: they match letter by letter only
 	doubt     doubt    // about ranges that could not be compiled
+	wontFix   string   // as in Row
 }
 
 // boundaries are the versions at which anything changes for a package.
@@ -119,7 +120,7 @@ func (e Event) unbounded() bool {
 
 // compileRow turns a row into intervals.
 func (b boundaries) compileRow(row Row) compiledRow {
-	var c compiledRow
+	c := compiledRow{wontFix: row.WontFix}
 	for _, r := range row.Ranges {
 		intervals, bad := b.compileRange(r)
 		if bad != "" {

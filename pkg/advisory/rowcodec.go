@@ -3,7 +3,7 @@ package advisory
 import "encoding/binary"
 
 // The rows of a package: count and string numbers of its boundary versions, count of its rows, then per row the number of its
-// vulnerability, its intervals (from, to, fixed, time), the string numbers of exact versions, and its doubt: 1 + the string number of
+// vulnerability, 1 + the string number of who will not fix it or 0, its intervals (from, to, fixed, time), the string numbers of exact versions, and its doubt: 1 + the string number of
 // the reason, or 0 for none and nothing after it, 1 + that of a fixed version or 0, and intervals (from, to).
 
 // appendRows encodes the rows of one package; number gives the number of a string.
@@ -15,6 +15,7 @@ func appendRows(b []byte, bounds boundaries, vulns []int, rows []compiledRow, nu
 	b = putNumber(b, len(rows))
 	for i, row := range rows {
 		b = putNumber(b, vulns[i])
+		b = putOptional(b, row.wontFix, number)
 		b = putNumber(b, len(row.intervals))
 		for _, iv := range row.intervals {
 			b = putNumber(b, iv.from)
@@ -36,17 +37,21 @@ func (d *doubt) append(b []byte, number func(string) int) []byte {
 		return putNumber(b, 0)
 	}
 	b = putNumber(b, 1+number(d.reason))
-	fix := 0
-	if d.fix != "" {
-		fix = 1 + number(d.fix)
-	}
-	b = putNumber(b, fix)
+	b = putOptional(b, d.fix, number)
 	b = putNumber(b, len(d.intervals))
 	for _, iv := range d.intervals {
 		b = putNumber(b, iv.from)
 		b = putNumber(b, iv.to)
 	}
 	return b
+}
+
+// putOptional writes 1 + the number of a text, or 0 for an empty one.
+func putOptional(b []byte, text string, number func(string) int) []byte {
+	if text == "" {
+		return putNumber(b, 0)
+	}
+	return putNumber(b, 1+number(text))
 }
 
 // packageRows reads what appendRows wrote, row by row.
@@ -60,6 +65,7 @@ type packageRows struct {
 // row is a decoded row. Its slices are reused by the next one.
 type row struct {
 	vuln      int
+	wontFix   int // 1 + string number; 0: nobody says so
 	intervals []interval
 	exact     []int // string numbers
 	uncertain int   // 1 + string number of the reason of its doubt; 0: certain
@@ -92,6 +98,7 @@ func (p *packageRows) next(r *row) bool {
 	}
 	p.rows--
 	r.vuln = p.number(p.x.vulns.n - 1)
+	r.wontFix = p.number(p.x.strings.n)
 	r.intervals = r.intervals[:0]
 	last := 2*len(p.bounds) + 1
 	for range p.count() {

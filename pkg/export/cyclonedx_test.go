@@ -121,8 +121,11 @@ func TestCycloneDXSaysAllThereIs(t *testing.T) {
 
 func wantVulnerabilities(tb testing.TB, list []cdx.Vulnerability, ssl string) {
 	tb.Helper()
-	if len(list) != 4 {
+	if len(list) != 5 {
 		tb.Fatalf("%d vulnerabilities", len(list))
+	}
+	if a := list[4].Analysis; a == nil || a.State != "" || len(*a.Response) != 1 || (*a.Response)[0] != cdx.IARWillNotFix || a.Detail != "Will not be fixed: Debian: end-of-life" {
+		tb.Errorf("what will not be fixed: %+v", a)
 	}
 	v, rating := list[0], (*list[0].Ratings)[0]
 	if v.ID != "CVE-2021-3711" || rating.Severity != cdx.SeverityCritical || *rating.Score != 9.8 || rating.Method != cdx.ScoringMethodCVSSv31 || rating.Source.Name != "NVD" ||
@@ -172,7 +175,7 @@ func TestOneVulnerabilityOfSeveralPackagesIsOneEntry(t *testing.T) {
 	finding.Package = other
 	d.Report.Findings = append(d.Report.Findings, finding)
 	list := *decodeCycloneDX(t, export.CycloneDX, d).Vulnerabilities
-	if len(list) != 4 || len(*list[0].Affects) != 2 {
+	if len(list) != 5 || len(*list[0].Affects) != 2 {
 		t.Errorf("%d vulnerabilities, the first affects %v", len(list), *list[0].Affects)
 	}
 }

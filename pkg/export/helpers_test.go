@@ -68,6 +68,7 @@ func small() *export.Document {
 			{ID: "CVE-2022-24999", Advisory: "GHSA-hrpp-h998-j3pp", Package: express(), FixedVersion: "4.17.3", Severity: advisory.SeverityHigh, SeveritySource: "GHSA"},
 			{ID: "CVE-2023-0001", Advisory: "DEBIAN-CVE-2023-0001", Package: libssl(), Severity: advisory.SeverityLow, SeveritySource: "Debian"},
 			{ID: "CVE-2023-0002", Advisory: "DEBIAN-CVE-2023-0002", Package: libssl(), Severity: advisory.SeverityUnknown, Uncertain: "version cannot be compared", RatedSeverity: advisory.SeverityHigh},
+			{ID: "CVE-2023-0003", Advisory: "DEBIAN-CVE-2023-0003", Package: libssl(), Severity: advisory.SeverityUnknown, FixState: advisory.FixStateWontFix, WontFix: "Debian: end-of-life"},
 		},
 	}
 	d.Statements = []export.Statement{

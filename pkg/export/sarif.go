@@ -149,9 +149,12 @@ func result(d *Document, f *advisory.Finding, at int, statement Statement) *sari
 
 func message(f *advisory.Finding) string {
 	text := f.Package.Name + " " + orText(f.Package.Version, "of unknown version") + ": " + f.ID + " (" + f.Severity.String() + "), "
-	if f.Fixable() {
+	switch {
+	case f.Fixable():
 		text += "fixed in " + f.FixedVersion
-	} else {
+	case f.FixState == advisory.FixStateWontFix:
+		text += "will not be fixed (" + f.WontFix + ")"
+	default:
 		text += "no fix is known"
 	}
 	if f.Uncertain != "" {

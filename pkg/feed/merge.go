@@ -25,7 +25,8 @@ type member struct {
 // Records are about the same vulnerability when they are about the same CVE. A record about several CVEs, as a DSA or DLA is, stands
 // for each of them; where another record is about one of these CVEs alone (DEBIAN-CVE-…), that record knows better, and the notice
 // only gives the date of the fix. Records without a CVE take the one that other records know for their aliases, else they are joined
-// by the ids that they share. Within a vulnerability, a version is affected when any record says so.
+// by the ids that they share. Within a vulnerability, a version is affected when any record says so, but for those that affecting
+// leaves out.
 func (k *knowledge) rows(ecosystem string, members []member) []advisory.Row {
 	home := homePrefix(ecosystem)
 	for i := range members {
@@ -55,10 +56,14 @@ func (k *knowledge) rows(ecosystem string, members []member) []advisory.Row {
 	}
 	var rows []advisory.Row
 	for cve, group := range groups {
-		rows = append(rows, k.row(cve, group, fixedAt))
+		if group = affecting(group); len(group) > 0 {
+			rows = append(rows, k.row(cve, group, fixedAt))
+		}
 	}
 	for _, group := range joinByIDs(without) {
-		rows = append(rows, k.row("", group, fixedAt))
+		if group = affecting(group); len(group) > 0 {
+			rows = append(rows, k.row("", group, fixedAt))
+		}
 	}
 	slices.SortFunc(rows, func(a, b advisory.Row) int { return strings.Compare(a.Vulnerability.ID, b.Vulnerability.ID) })
 	return rows
@@ -82,6 +87,7 @@ func (k *knowledge) resolve(r *record) []string {
 func homePrefix(ecosystem string) string {
 	return map[string]string{
 		"Debian": "DEBIAN-", "Ubuntu": "UBUNTU-", "Alpine": "ALPINE-", "Go": "GO-", "PyPI": "PYSEC-", "crates.io": "RUSTSEC-",
+		"Wolfi": "CGA-", "Chainguard": "CGA-", "MinimOS": "MINI-", "Azure Linux": "AZL-",
 		"npm": "GHSA-", "RubyGems": "GHSA-", "Maven": "GHSA-", "NuGet": "GHSA-", "Packagist": "GHSA-",
 	}[advisory.BaseEcosystem(ecosystem)]
 }
@@ -179,6 +185,7 @@ func (k *knowledge) row(cve string, group []member, fixedAt map[string]time.Time
 		if p := m.record.published; !p.IsZero() && (v.Published.IsZero() || p.Before(v.Published)) {
 			v.Published = p
 		}
+		row.WontFix = cmp.Or(row.WontFix, m.affected.wontFix)
 		row.Versions = append(row.Versions, m.affected.versions...)
 		for _, r := range m.affected.ranges {
 			r = dated(r, cve, fixedAt)

@@ -19,6 +19,7 @@ type osvRecord struct {
 	Withdrawn        string          `json:"withdrawn"`
 	Aliases          []string        `json:"aliases"`
 	Upstream         []string        `json:"upstream"`
+	Related          []string        `json:"related"`
 	Summary          string          `json:"summary"`
 	Details          string          `json:"details"`
 	Severity         []osvSeverity   `json:"severity"`
@@ -131,7 +132,8 @@ func isCVE(id string) bool {
 }
 
 // cvesOf gives the CVEs that a record is about: by its id, aliases and upstream ids, else by the CVE that its own id carries, as
-// ALPINE-CVE-2021-36159 does. Sorted.
+// ALPINE-CVE-2021-36159 does. Sorted. For a notice without any they are those that it calls related; of other records that says no more
+// than that they are similar.
 func (r *osvRecord) cvesOf() []string {
 	var cves []string
 	for _, list := range [][]string{{r.ID}, r.Aliases, r.Upstream} {
@@ -140,6 +142,9 @@ func (r *osvRecord) cvesOf() []string {
 				cves = append(cves, id)
 			}
 		}
+	}
+	if len(cves) == 0 && isNotice(r.ID) { // AlmaLinux names what a notice fixes as related to it
+		cves = slices.DeleteFunc(slices.Clone(r.Related), func(id string) bool { return !isCVE(id) })
 	}
 	if len(cves) == 0 {
 		if i := strings.Index(r.ID, "CVE-"); i >= 0 && isCVE(r.ID[i:]) {

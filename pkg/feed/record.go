@@ -36,6 +36,7 @@ type affected struct {
 	cvss      *score // of this package alone
 	ranges    []advisory.Range
 	versions  []string
+	statement // of the distribution
 }
 
 // source is the name of a record's own rating.
@@ -48,7 +49,10 @@ func source(id string) string {
 
 // isNotice tells whether a record is a distribution's announcement of a fix, so that its publication is the fix's.
 func isNotice(id string) bool {
-	for _, prefix := range []string{"DSA-", "DLA-", "DTSA-", "USN-", "LSN-", "RHSA-", "RLSA-", "ALSA-", "SUSE-", "openSUSE-"} {
+	for _, prefix := range []string{
+		"DSA-", "DLA-", "DTSA-", "USN-", "LSN-", "RHSA-", "RHBA-", "RHEA-", "RLSA-", "RLBA-", "RLEA-", "RXSA-", "ALSA-", "ALBA-", "ALEA-",
+		"SUSE-", "openSUSE-", "MGASA-", "OESA-", "PHSA-",
+	} {
 		if strings.HasPrefix(id, prefix) {
 			return true
 		}
@@ -96,6 +100,15 @@ func (in interner) newRecord(o *osvRecord) (*record, error) {
 		kept := affected{
 			ecosystem: in.text(ecosystem), name: in.text(advisory.NormalizeName(ecosystem, a.Package.Name)),
 			word: wordOf(o, a), cvss: cvssOf(source(o.ID), a.Severity), ranges: in.ranges(o, a),
+			statement: in.statement(a),
+		}
+		if isNoVulnerability(a) {
+			continue
+		}
+		if kept.notAffected {
+			kept.ranges = nil
+			r.affected = append(r.affected, kept)
+			continue
 		}
 		var err error
 		if kept.versions, err = advisory.UncoveredVersions(ecosystem, kept.ranges, a.Versions); err != nil {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,6 +98,7 @@ func (c *compiler) rule(r *Rule, path string) compiledRule {
 	add(c.cvss(r, path))
 	add(c.kev(r))
 	add(c.fix(r, path))
+	add(c.fixState(r, path))
 	add(c.packageTypes(r, path))
 	add(c.packages(r, path))
 	add(c.epss(r, path))
@@ -123,6 +125,9 @@ func lacking(r *Rule) string {
 	}
 	if r.EPSS != nil && r.EPSS.Unknown == UnknownIgnore {
 		parts = append(parts, "without an EPSS estimate")
+	}
+	if len(r.FixState) > 0 && !slices.Contains(r.FixState, advisory.FixStateUnknown) {
+		parts = append(parts, "of unknown fix state")
 	}
 	return strings.Join(parts, " or ")
 }
@@ -160,6 +165,11 @@ func describe(r *Rule) string {
 		add(*r.FixAvailable && r.FixAge == 0, "fix available")
 		add(!*r.FixAvailable, "no fix available")
 	}
+	states := make([]string, len(r.FixState))
+	for i, state := range r.FixState {
+		states[i] = string(state)
+	}
+	add(len(states) > 0, "fix state %s", strings.Join(states, " or "))
 	add(r.FixAge > 0, "fix available for %s", r.FixAge)
 	add(len(r.PackageTypes) > 0, "package type %s", strings.Join(r.PackageTypes, " or "))
 	add(len(r.Packages) == 1, "package %s", first(r.Packages))

@@ -60,6 +60,12 @@ func (d *decoder) rule(n *yaml.Node, path string) Rule {
 		{"epss", func(n *yaml.Node, path string) { r.EPSS = d.epss(n, path) }},
 		{"kev", func(n *yaml.Node, path string) { r.KEV = new(d.boolean(n, path)) }},
 		{"fixAvailable", func(n *yaml.Node, path string) { r.FixAvailable = new(d.boolean(n, path)) }},
+		{"fixState", func(n *yaml.Node, path string) {
+			r.FixState = []advisory.FixState{} // an empty list is a mistake, and not none
+			for _, word := range d.texts(n, path) {
+				r.FixState = append(r.FixState, advisory.FixState(word))
+			}
+		}},
 		{"fixAge", func(n *yaml.Node, path string) { r.FixAge = d.duration(n, path) }},
 		{"packageTypes", func(n *yaml.Node, path string) { r.PackageTypes = d.texts(n, path) }},
 		{"ids", func(n *yaml.Node, path string) { r.IDs = d.texts(n, path) }},

@@ -71,11 +71,15 @@ func appendDetail(buf []byte, f *advisory.Finding) []byte {
 		buf = append(buf, ", known exploited"...)
 	}
 	buf = append(buf, ')')
-	if f.FixedVersion == "" {
-		buf = append(buf, ", no fix known"...)
-	} else {
+	switch {
+	case f.FixedVersion != "":
 		buf = append(buf, ", fixed in "...)
 		buf = appendClean(buf, f.FixedVersion, maxField)
+	case f.FixState == advisory.FixStateWontFix:
+		buf = append(buf, ", will not be fixed ("...)
+		buf = append(appendClean(buf, f.WontFix, maxField), ')')
+	default:
+		buf = append(buf, ", no fix known"...)
 	}
 	return buf
 }

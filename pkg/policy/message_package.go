@@ -74,7 +74,11 @@ func (g *packageGroup) line() string {
 		buf = appendClean(buf, f.ID, maxField)
 		buf = append(buf, ' ')
 		buf = append(buf, f.Severity.String()...)
-		if f.FixedVersion == "" {
+		switch {
+		case f.FixedVersion != "":
+		case f.FixState == advisory.FixStateWontFix:
+			buf = append(buf, " (will not be fixed)"...)
+		default:
 			buf = append(buf, " (no fix)"...)
 		}
 	}

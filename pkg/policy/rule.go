@@ -34,6 +34,9 @@ type Rule struct {
 	KEV *bool `json:"kev,omitempty" yaml:"kev,omitempty"`
 	// FixAvailable matches findings for which a fixed version is known (true) or not (false).
 	FixAvailable *bool `json:"fixAvailable,omitempty" yaml:"fixAvailable,omitempty"`
+	// FixState lists what may be known of the fix: fixed, not-fixed, wont-fix, unknown. A finding whose state is unknown, where unknown is
+	// not listed, is left out with a warning that says how many there were.
+	FixState []advisory.FixState `json:"fixState,omitempty" yaml:"fixState,omitempty"`
 	// FixAge is the grace period: a finding matches once its fix is at least that old. It implies that there is a fix. A fix
 	// whose date is not known counts as old enough, so that missing data grants no grace.
 	FixAge Duration `json:"fixAge,omitempty" yaml:"fixAge,omitempty"`

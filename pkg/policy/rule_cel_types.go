@@ -125,6 +125,7 @@ func findingFields() map[string]*types.FieldType {
 		"kev":            f("kev", cel.BoolType, always(func(o *finding) bool { return o.KEV != nil })),
 		"ransomware":     f("ransomware", cel.BoolType, always(func(o *finding) bool { return o.KEV != nil && o.KEV.Ransomware })),
 		"fixAvailable":   f("fixAvailable", cel.BoolType, always(func(o *finding) bool { return o.FixedVersion != "" })),
+		"fixState":       f("fixState", cel.StringType, always(func(o *finding) string { return string(o.FixState) })),
 		"fixedVersion":   f("fixedVersion", cel.StringType, always(func(o *finding) string { return o.FixedVersion })),
 		"fixedAt":        dated("fixedAt", func(o *finding) time.Time { return o.FixedAt }),
 		"published":      dated("published", func(o *finding) time.Time { return o.Published }),

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/runecast/runecast/pkg/advisory"
@@ -31,5 +33,35 @@ func fixAge(grace time.Duration) condition {
 			return no
 		}
 		return truth(f.FixedAt.IsZero() || !now.Before(f.FixedAt.Add(grace)))
+	}
+}
+
+// fixState compiles the list of fix states. A supposition about an uncertain finding that has no fix may be in any of them.
+func (c *compiler) fixState(r *Rule, path string) condition {
+	if r.FixState == nil {
+		return nil
+	}
+	words := make([]string, len(r.FixState))
+	for i, state := range r.FixState {
+		words[i] = string(state)
+		oneOf(c, fmt.Sprintf("%s.fixState[%d]", path, i), state, advisory.FixStates()...)
+	}
+	c.texts(path+".fixState", words)
+	if r.FixAvailable != nil && *r.FixAvailable && !slices.Contains(r.FixState, advisory.FixStateFixed) {
+		c.failf(path+".fixState", "contradicts fixAvailable: true: remove one of the two")
+	}
+	list := slices.Clone(r.FixState)
+	return func(f *advisory.Finding, _ time.Time) answer {
+		switch {
+		case f.FixedVersion != "":
+			return truth(slices.Contains(list, advisory.FixStateFixed))
+		case f.Uncertain != "":
+			return truth(slices.ContainsFunc(list, func(s advisory.FixState) bool { return s != advisory.FixStateFixed }))
+		case slices.Contains(list, f.FixState):
+			return yes
+		case f.FixState == advisory.FixStateUnknown || f.FixState == "":
+			return ignored
+		}
+		return no
 	}
 }

@@ -12,11 +12,15 @@ import (
 func (r *compiledRule) suppose(f *advisory.Finding, image *celImage, now time.Time) (answer, error) {
 	certain := *f
 	certain.Severity, certain.CVSS, certain.FixedVersion, certain.FixedAt = f.RatedSeverity, f.RatedCVSS, f.PossibleFix, time.Time{}
+	certain.FixState = advisory.FixStateFixed
+	if f.PossibleFix == "" {
+		certain.FixState = advisory.FixStateNotFixed
+	}
 	result, err := r.supposed(&certain, f, image, now)
 	if result == undecided || f.PossibleFix == "" {
 		return result, err
 	}
-	certain.FixedVersion = ""
+	certain.FixedVersion, certain.FixState = "", advisory.FixStateNotFixed
 	if without, err := r.supposed(&certain, f, image, now); without == undecided || result == no {
 		return without, err
 	}

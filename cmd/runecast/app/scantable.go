@@ -49,7 +49,7 @@ func tabulateReport(t *table, request scan.Request, out *scanned) {
 	t.row("SEVERITY", "ID", "PACKAGE", "INSTALLED", "FIXED IN", "NOTES")
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		t.row(f.Severity.String(), short(f.ID, 19), short(f.Package.Name, 18), short(f.Package.Version, 18), short(f.FixedVersion, 18), notes(f))
+		t.row(f.Severity.String(), short(f.ID, 19), short(f.Package.Name, 18), short(f.Package.Version, 18), short(fixColumn(f), 18), notes(f))
 	}
 	if slices.ContainsFunc(r.Findings, func(f advisory.Finding) bool { return f.Uncertain != "" }) {
 		t.row("")
@@ -100,6 +100,14 @@ func countLine(r *scan.Report) string {
 		return "none"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// fixColumn is the version with the fix, or that there will be none.
+func fixColumn(f *advisory.Finding) string {
+	if f.FixState == advisory.FixStateWontFix {
+		return "will not be fixed"
+	}
+	return f.FixedVersion
 }
 
 func notes(f *advisory.Finding) string {
