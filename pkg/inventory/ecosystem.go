@@ -17,6 +17,8 @@ func typeOf(kind fileKind) (packageType, ecosystem string) {
 		return TypeRPM, ""
 	case kindGo:
 		return TypeGolang, "Go"
+	case kindRust:
+		return TypeCargo, "crates.io"
 	case kindNPM:
 		return TypeNPM, "npm"
 	case kindGem:

@@ -162,10 +162,17 @@ func (g *goSearch) stringAt(header *capture, limit uint64) *capture {
 	return &capture{offset: at, size: int(length)} //nolint:gosec // no more than limit
 }
 
-// second reads a program of before Go 1.18 again, for its strings. Where they could not be located, as in PE and Mach-O
+// second reads a program of before Go 1.18 again, for its strings, or any for the section that lists its crates; p and rust may be nil. Where they could not be located, as in PE and Mach-O
 // files, the module information is found by its markers, and Go's version stays unknown.
-func (g *goSearch) second(r io.Reader, p *goPointer) (goInfo, error) {
+func (g *goSearch) second(r io.Reader, p *goPointer, rust *capture) (goInfo, error) {
 	g.want.ranges = nil
+	if rust != nil && !rust.complete() {
+		g.want.ranges = append(g.want.ranges, rust)
+	}
+	if p == nil {
+		_, err := g.sweep(r, false)
+		return goInfo{}, err
+	}
 	for _, c := range []*capture{p.version, p.modules} {
 		if c != nil {
 			c.data = nil

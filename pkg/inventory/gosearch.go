@@ -44,6 +44,7 @@ type goSearch struct {
 	buf  []byte
 	segs segments
 	want captures
+	rust rustSearch
 }
 
 // goResult is what a search gives: the programs of a file, mostly none or one, and where the strings are for a program of
@@ -51,6 +52,7 @@ type goSearch struct {
 type goResult struct {
 	infos   []goInfo
 	pointer *goPointer
+	rust    *capture // of the section that lists a Rust program's crates; to be read again where it is not complete
 	warning string
 }
 
@@ -84,9 +86,11 @@ func (g *goSearch) search(head []byte, r io.Reader) (goResult, error) {
 		window := g.buf[:kept+n]
 		if base == 0 && from == 0 {
 			g.segs.parse(window)
+			g.rust.start(window, &g.want)
 		}
 		next := g.scan(window, base, end, &out)
 		g.want.take(window, base)
+		g.rust.note(window, base)
 		kept = copy(g.buf, window[next:])
 		base += int64(next)
 		if kept == len(g.buf) && !end {
@@ -97,6 +101,7 @@ func (g *goSearch) search(head []byte, r io.Reader) (goResult, error) {
 	if out.pointer != nil {
 		g.locate(out.pointer)
 	}
+	out.rust = g.rust.end()
 	return out, nil
 }
 

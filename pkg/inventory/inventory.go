@@ -15,6 +15,7 @@ const (
 	TypeComposer = "composer"
 	TypeNuGet    = "nuget"
 	TypeMaven    = "maven"
+	TypeCargo    = "cargo"
 )
 
 // OS is what the image's os-release file says of its distribution. The zero value means that the image has no such file.
@@ -28,7 +29,7 @@ type OS struct {
 // Package is one installed package of an image.
 type Package struct {
 	Type          string `json:"type"`                    // one of the Type constants
-	Ecosystem     string `json:"ecosystem,omitempty"`     // OSV's ecosystem with its release: Debian:10, Alpine:v3.19, Go, npm, PyPI, RubyGems, Packagist, NuGet, Maven; empty when the distribution is unknown
+	Ecosystem     string `json:"ecosystem,omitempty"`     // OSV's ecosystem with its release: Debian:10, Alpine:v3.19, Go, npm, PyPI, crates.io, RubyGems, Packagist, NuGet, Maven; empty when the distribution is unknown
 	Name          string `json:"name"`                    // as installed; for distributions the binary package
 	Version       string `json:"version"`                 // as installed; Go module versions without the leading v
 	Source        string `json:"source,omitempty"`        // source package, for distributions, where its name differs from Name

@@ -23,6 +23,7 @@ const (
 	kindPython   fileKind = "python"   // METADATA or PKG-INFO of an installed distribution
 	kindZip      fileKind = "pyzip"    // .whl or .egg archive
 	kindGo       fileKind = "go"       // Go binary, told by its contents and not by its name
+	kindRust     fileKind = "rust"     // Rust binary with cargo-auditable's list, told by its contents
 	kindGem      fileKind = "gem"      // RubyGems' specification of an installed gem
 	kindComposer fileKind = "composer" // Composer's list of what it installed
 	kindJava     fileKind = "java"     // Java archive
@@ -53,12 +54,15 @@ func (k fileKind) isDatabase() bool {
 // isLanguage tells whether a kind is a language's package or program, which a distribution's package may own.
 func (k fileKind) isLanguage() bool {
 	switch k {
-	case kindNPM, kindPython, kindZip, kindGo, kindGem, kindComposer, kindDotnet, kindJava:
+	case kindNPM, kindPython, kindZip, kindGo, kindRust, kindGem, kindComposer, kindDotnet, kindJava:
 		return true
 	default:
 		return false
 	}
 }
+
+// isProgram tells the kinds that are told by a file's contents and not by its name.
+func (k fileKind) isProgram() bool { return k == kindGo || k == kindRust }
 
 // classify tells from a clean path what a regular file is. Databases are recognised below any directory, because a link
 // that another layer has may lead there; Merge uses those that the fixed paths reach.
@@ -135,7 +139,7 @@ func isInstalled(p string, kind fileKind) bool {
 	case kindPython, kindGem, kindComposer, kindDotnet, kindJava: // anywhere, as tools install into any directory that they are given, but for what lies among tests
 		return !isAmongTests(p)
 	default:
-		return kind == kindGo
+		return kind.isProgram()
 	}
 }
 

@@ -162,14 +162,14 @@ func (s *scanner) head(e *entry) ([]byte, error) {
 	return s.start[:], nil
 }
 
-// program searches a program for what Go left in it; nil is none.
+// program searches a program for what Go or cargo-auditable left in it; nil is none.
 func (s *scanner) program(e *entry, head []byte) (*contents, error) {
 	res, searchErr := s.golang.search(head, &e.r)
 	if err := cmp.Or(e.r.err, searchErr); err != nil {
 		return nil, err
 	}
-	if len(res.infos) == 0 && res.pointer == nil && res.warning == "" {
-		return nil, nil //nolint:nilnil // most programs are not Go's
+	if len(res.infos) == 0 && res.pointer == nil && res.warning == "" && res.rust == nil {
+		return nil, nil //nolint:nilnil // most programs are neither Go's nor list their crates
 	}
 	c, elf := &contents{Kind: kindGo}, string(head) == "\x7fELF"
 	for _, info := range res.infos {
@@ -178,9 +178,12 @@ func (s *scanner) program(e *entry, head []byte) (*contents, error) {
 	if res.warning != "" {
 		c.damaged(elf, res.warning)
 	}
-	if res.pointer != nil {
+	switch {
+	case res.pointer != nil || res.rust != nil && !res.rust.complete():
 		s.kept += pointerSize
-		s.pointers[e.number] = pendingGo{contents: c, pointer: res.pointer, elf: elf}
+		s.pointers[e.number] = pendingProgram{contents: c, pointer: res.pointer, rust: res.rust, elf: elf}
+	case res.rust != nil:
+		c.addRust(res.rust, elf)
 	}
 	return c, nil
 }

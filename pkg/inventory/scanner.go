@@ -28,16 +28,17 @@ type scanner struct {
 
 	replaced, dirs, opaque []uint64
 
-	pointers map[int]pendingGo       // by entry number
+	pointers map[int]pendingProgram  // by entry number
 	wanted   map[string][]wantedLink // by target
 	aliases  []alias
 }
 
-// pendingGo is a Go program that the second pass has to finish.
-type pendingGo struct {
+// pendingProgram is a program that the second pass has to finish.
+type pendingProgram struct {
 	contents *contents
-	pointer  *goPointer
-	elf      bool // it can be run on Linux
+	pointer  *goPointer // nil: nothing of Go's is missing
+	rust     *capture   // nil: it lists no crates
+	elf      bool       // it can be run on Linux
 }
 
 // wantedLink is a hard link whose name says that it is worth reading, to a file that was not read as that.
@@ -53,7 +54,7 @@ type alias struct{ end, fixed string }
 func newScanner(opts Options, readers map[fileKind]extractor) *scanner {
 	return &scanner{
 		opts: opts, readers: readers, files: map[string]*contents{}, above: map[uint64]struct{}{},
-		links: map[string]string{}, pointers: map[int]pendingGo{}, wanted: map[string][]wantedLink{},
+		links: map[string]string{}, pointers: map[int]pendingProgram{}, wanted: map[string][]wantedLink{},
 	}
 }
 
@@ -181,7 +182,7 @@ func (s *scanner) hardLink(e *entry, hash uint64) error {
 	}
 	kind, of := classify(e.path), s.files[target]
 	switch {
-	case of != nil && (of.Kind == kind || of.Kind == kindGo && kind == kindNone):
+	case of != nil && (of.Kind == kind || of.Kind.isProgram() && kind == kindNone):
 		return s.keep(e.path, hash, of)
 	case kind == kindNone:
 		s.replaced = append(s.replaced, hash)
@@ -205,7 +206,7 @@ func (s *scanner) hardLink(e *entry, hash uint64) error {
 // is worth knowing.
 func (c *contents) isEmpty() bool {
 	switch c.Kind {
-	case kindDpkg, kindDpkgPart, kindAPK, kindRPM, kindOS, kindForeign, kindGo:
+	case kindDpkg, kindDpkgPart, kindAPK, kindRPM, kindOS, kindForeign, kindGo, kindRust:
 		return false
 	default:
 		return len(c.Packages) == 0 && len(c.Owned) == 0 && c.Warning == "" && c.Unread == ""

@@ -9,7 +9,7 @@ import (
 )
 
 // needsSecond tells, after the first pass, whether the layer has to be read again: for hard links with a telling name, for
-// what a link at a fixed path leads to under a name that tells nothing, and for Go programs of before Go 1.18.
+// what a link at a fixed path leads to under a name that tells nothing, and for programs of before Go 1.18 or of Rust.
 func (s *scanner) needsSecond() bool {
 	for target, links := range s.wanted {
 		links = slices.DeleteFunc(links, func(w wantedLink) bool { return s.files[w.path] != w.contents })
@@ -44,14 +44,19 @@ func (s *scanner) second(ctx context.Context, e *entry) error {
 		return nil
 	}
 	if pending, ok := s.pointers[e.number]; ok {
-		info, err := s.golang.second(&e.r, pending.pointer)
+		info, err := s.golang.second(&e.r, pending.pointer, pending.rust)
 		if e.r.err != nil {
 			return err
 		}
 		if err != nil {
 			pending.contents.damaged(pending.elf, err.Error())
 		}
-		pending.contents.addGo(info, pending.elf)
+		if pending.pointer != nil {
+			pending.contents.addGo(info, pending.elf)
+		}
+		if pending.rust != nil {
+			pending.contents.addRust(pending.rust, pending.elf)
+		}
 		delete(s.pointers, e.number)
 		s.kept += pending.contents.size()
 		return s.checkSize()
@@ -101,7 +106,7 @@ func (s *scanner) readAlias(ctx context.Context, e *entry) error {
 			as = path.Join(a.fixed, rest)
 		}
 		kind := classify(as)
-		if kind == kindNone || s.files[e.path] != nil && s.files[e.path].Kind != kindGo {
+		if kind == kindNone || s.files[e.path] != nil && !s.files[e.path].Kind.isProgram() {
 			continue
 		}
 		c, err := s.read(ctx, kind, as, e)

@@ -40,7 +40,7 @@ type Rule struct {
 	// FixAge is the grace period: a finding matches once its fix is at least that old. It implies that there is a fix. A fix
 	// whose date is not known counts as old enough, so that missing data grants no grace.
 	FixAge Duration `json:"fixAge,omitempty" yaml:"fixAge,omitempty"`
-	// PackageTypes are types as package URLs name them: deb, apk, rpm, golang, npm, pypi, maven, gem, nuget, composer.
+	// PackageTypes are types as package URLs name them: deb, apk, rpm, golang, npm, pypi, maven, gem, nuget, composer, cargo.
 	PackageTypes []string `json:"packageTypes,omitempty" yaml:"packageTypes,omitempty"`
 	// IDs are vulnerabilities by any of their ids: CVE-2021-44228, GHSA-jfh8-c2jp-5v3q, DSA-4963-1.
 	IDs []string `json:"ids,omitempty" yaml:"ids,omitempty"`

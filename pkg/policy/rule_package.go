@@ -16,7 +16,7 @@ func (c *compiler) packageTypes(r *Rule, path string) condition {
 	c.texts(path+".packageTypes", r.PackageTypes)
 	for _, t := range r.PackageTypes {
 		if t != strings.ToLower(t) {
-			c.failf(path+".packageTypes", "%q must be lower-case, as in package URLs: deb, apk, rpm, golang, npm, pypi, maven, gem, nuget, composer", clean(t, maxField))
+			c.failf(path+".packageTypes", "%q must be lower-case, as in package URLs: deb, apk, rpm, golang, npm, pypi, maven, gem, nuget, composer, cargo", clean(t, maxField))
 		}
 	}
 	list := slices.Clone(r.PackageTypes)
