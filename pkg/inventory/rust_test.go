@@ -53,22 +53,22 @@ func rustELF(order binary.AppendByteOrder, wide bool, filler int, section []byte
 	b = append(b, names...)
 	table := len(b)
 	for _, s := range [][3]int{{0, 0, 0}, {11, at, len(section)}, {1, namesAt, len(names)}} {
-		e := order.AppendUint32(nil, uint32(s[0])) //nolint:gosec // small
+		e := order.AppendUint32(nil, uint32(s[0]))
 		e = append(e, make([]byte, 12)...)
 		if wide {
 			e = append(e, make([]byte, 8)...)
-			e = order.AppendUint64(order.AppendUint64(e, uint64(s[1])), uint64(s[2])) //nolint:gosec // small
+			e = order.AppendUint64(order.AppendUint64(e, uint64(s[1])), uint64(s[2]))
 		} else {
-			e = order.AppendUint32(order.AppendUint32(e, uint32(s[1])), uint32(s[2])) //nolint:gosec // small
+			e = order.AppendUint32(order.AppendUint32(e, uint32(s[1])), uint32(s[2]))
 		}
 		b = append(b, append(e, make([]byte, entry-len(e))...)...)
 	}
 	if wide {
-		copy(b[40:], order.AppendUint64(nil, uint64(table))) //nolint:gosec // small
+		copy(b[40:], order.AppendUint64(nil, uint64(table)))
 	} else {
-		copy(b[32:], order.AppendUint32(nil, uint32(table))) //nolint:gosec // small
+		copy(b[32:], order.AppendUint32(nil, uint32(table)))
 	}
-	fields := order.AppendUint16(nil, uint16(entry)) //nolint:gosec // small
+	fields := order.AppendUint16(nil, uint16(entry))
 	copy(b[head:], order.AppendUint16(order.AppendUint16(fields, 3), 2))
 	return b
 }
@@ -84,8 +84,8 @@ func rustPE(section []byte) []byte {
 	le.PutUint16(b[148:], 16)
 	entry := b[128+24+16:]
 	copy(entry, ".dep-v0")
-	le.PutUint32(entry[8:], uint32(len(section)))    //nolint:gosec // small
-	le.PutUint32(entry[16:], uint32(len(section)+1)) //nolint:gosec // small
+	le.PutUint32(entry[8:], uint32(len(section)))
+	le.PutUint32(entry[16:], uint32(len(section)+1))
 	le.PutUint32(entry[20:], 512)
 	return append(append(b, section...), 0)
 }

@@ -65,7 +65,7 @@ func (s *rustSearch) startELF(b []byte, want *captures) {
 		s.order = nil
 		return
 	}
-	s.table = want.add(int64(at), count*size) //nolint:gosec // checked above
+	s.table = want.add(int64(at), count*size)
 }
 
 func (s *rustSearch) entrySize() int {
@@ -140,7 +140,7 @@ func (s *rustSearch) end() *capture {
 		for _, at := range s.found {
 			if names+uint64(name) == uint64(at) { //nolint:gosec // an offset is not negative
 				offset, size := s.place(i)
-				return &capture{offset: int64(min(offset, 1<<62)), size: int(min(size, maxRustPacked+1))} //nolint:gosec // bounded
+				return &capture{offset: int64(min(offset, 1<<62)), size: int(min(size, maxRustPacked+1))}
 			}
 		}
 	}
@@ -177,7 +177,11 @@ func rustPackages(section *capture) ([]found, error) {
 		return nil, fmt.Errorf("they have more than %d bytes", maxRustInfo)
 	}
 	var info struct {
-		Packages []struct{ Name, Version, Kind string } `json:"packages"`
+		Packages []struct {
+			Name    string `json:"name"`
+			Version string `json:"version"`
+			Kind    string `json:"kind"`
+		} `json:"packages"`
 	}
 	if err := json.Unmarshal(text, &info); err != nil {
 		return nil, fmt.Errorf("decode them: %w", err)
