@@ -186,7 +186,7 @@ func TestLoadErrors(t *testing.T) {
 		{inRule("fixAge: 2 weeks"), `f.yaml:1:46: policies[0].rules[0].fixAge: "2 weeks" is no duration above zero: write days or hours, such as 7d, 168h or 1d12h`},
 		{inRule("fixAge: 0d"), `f.yaml:1:46: policies[0].rules[0].fixAge: "0d" is no duration above zero: write days or hours, such as 7d, 168h or 1d12h`},
 		{inRule("fixAge: 7d, fixAvailable: false"), "f.yaml:1:46: policies[0].rules[0].fixAge: contradicts fixAvailable: false: remove one of the two"},
-		{inRule("packageTypes: [DEB]"), `f.yaml:1:52: policies[0].rules[0].packageTypes: "DEB" must be lower-case, as in package URLs: deb, apk, rpm, golang, npm, pypi, maven, gem, nuget, composer`},
+		{inRule("packageTypes: [DEB]"), `f.yaml:1:52: policies[0].rules[0].packageTypes: "DEB" must be lower-case, as in package URLs: deb, apk, rpm, golang, npm, pypi, maven, gem, nuget, composer, cargo`},
 		{inRule("packages: []"), "f.yaml:1:48: policies[0].rules[0].packages: is an empty list: name at least one or remove the key"},
 		{inRule("ids: [' CVE-1']"), `f.yaml:1:44: policies[0].rules[0].ids[0]: " CVE-1" is empty or has blanks around it`},
 		{inRule("cel: finding.sevrity == 'high'"), "f.yaml:1:43: policies[0].rules[0].cel: does not compile: 1:8: undefined field 'sevrity'"},
