@@ -74,10 +74,22 @@ type matcher struct {
 
 // match judges one package.
 func (m *matcher) match(p *inventory.Package) error {
-	offset, ok := m.x.findPackage(p.Ecosystem, NormalizeName(p.Ecosystem, p.AdvisoryName()))
-	if !ok {
-		return nil
+	names, from := m.x.names(p), len(m.hits)
+	for _, name := range names {
+		if offset, ok := m.x.findPackage(p.Ecosystem, name); ok {
+			if err := m.matchRows(p, offset); err != nil {
+				return err
+			}
+		}
 	}
+	if len(names) > 1 {
+		m.once(from)
+	}
+	return nil
+}
+
+// matchRows judges one package by the rows at an offset.
+func (m *matcher) matchRows(p *inventory.Package, offset uint64) error {
 	rows := m.x.packageRows(offset, m.bounds[:0])
 	m.bounds = rows.bounds
 	position, unparsable, err := m.position(rows.bounds, p)

@@ -98,8 +98,8 @@ func (in interner) newRecord(o *osvRecord) (*record, error) {
 			continue // a distribution without its release matches nothing: another release's fix would be taken for this one's
 		}
 		kept := affected{
-			ecosystem: in.text(ecosystem), name: in.text(advisory.NormalizeName(ecosystem, a.Package.Name)),
-			word: wordOf(o, a), cvss: cvssOf(source(o.ID), a.Severity), ranges: in.ranges(o, a),
+			ecosystem: in.text(ecosystem),
+			word:      wordOf(o, a), cvss: cvssOf(source(o.ID), a.Severity), ranges: in.ranges(o, a),
 			statement: in.statement(a),
 		}
 		if isNoVulnerability(a) {
@@ -107,6 +107,7 @@ func (in interner) newRecord(o *osvRecord) (*record, error) {
 		}
 		if kept.notAffected {
 			kept.ranges = nil
+			kept.name = in.text(advisory.NormalizeName(ecosystem, a.Package.Name))
 			r.affected = append(r.affected, kept)
 			continue
 		}
@@ -116,7 +117,10 @@ func (in interner) newRecord(o *osvRecord) (*record, error) {
 		}
 		kept.versions = in.texts(kept.versions)
 		if len(kept.ranges) > 0 || len(kept.versions) > 0 {
-			r.affected = append(r.affected, kept)
+			for _, name := range namesOf(o, ecosystem, a) {
+				kept.name = in.text(name)
+				r.affected = append(r.affected, kept)
+			}
 		}
 	}
 	return r, nil

@@ -35,6 +35,7 @@ type Package struct {
 	Source        string `json:"source,omitempty"`        // source package, for distributions, where its name differs from Name
 	SourceVersion string `json:"sourceVersion,omitempty"` // version of the source package where it differs from Version
 	Arch          string `json:"arch,omitempty"`          // as the distribution writes it: amd64, x86_64, all
+	Module        string `json:"module,omitempty"`        // module and stream of an rpm that is of one: nodejs:18
 	Path          string `json:"path"`                    // file of the image it was found in, without a leading slash
 	Layer         string `json:"layer,omitempty"`         // digest of the layer that brought that file
 }

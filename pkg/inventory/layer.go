@@ -48,6 +48,7 @@ type found struct {
 	Source        string `json:"s,omitempty"`
 	SourceVersion string `json:"sv,omitempty"`
 	Arch          string `json:"a,omitempty"`
+	Module        string `json:"m,omitempty"`
 	Vendor        bool   `json:"x,omitempty"` // for dpkg: nothing says that it is Debian's or Ubuntu's own
 }
 

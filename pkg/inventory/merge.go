@@ -125,7 +125,7 @@ func (m *merger) take(p string, f placed, ecosystem string) {
 		from := &f.file.Packages[i]
 		m.inv.Packages = append(m.inv.Packages, Package{
 			Type: kind, Ecosystem: ecosystem, Name: from.Name, Version: from.Version, Source: from.Source,
-			SourceVersion: from.SourceVersion, Arch: from.Arch, Path: p, Layer: m.digests[f.layer],
+			SourceVersion: from.SourceVersion, Arch: from.Arch, Module: from.Module, Path: p, Layer: m.digests[f.layer],
 		})
 	}
 }

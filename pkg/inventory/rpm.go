@@ -175,7 +175,8 @@ func (h *rpmHeader) found(name string) (found, error) {
 	arch, archErr := h.text(rpmTagArch)
 	source, sourceErr := h.text(rpmTagSource)
 	epoch, hasEpoch, epochErr := h.number(rpmTagEpoch)
-	if err := errors.Join(versionErr, releaseErr, archErr, sourceErr, epochErr); err != nil {
+	label, labelErr := h.text(rpmTagModule)
+	if err := errors.Join(versionErr, releaseErr, archErr, sourceErr, epochErr, labelErr); err != nil {
 		return found{}, err
 	}
 	if name == "" || version == "" || release == "" {
@@ -186,6 +187,9 @@ func (h *rpmHeader) found(name string) (found, error) {
 		prefix = strconv.FormatUint(uint64(epoch), 10) + ":"
 	}
 	f := found{Name: name, Version: prefix + version + "-" + release, Arch: arch}
+	if module := strings.SplitN(label, ":", 3); len(module) > 1 {
+		f.Module = module[0] + ":" + module[1]
+	}
 	if parts := strings.Split(strings.TrimSuffix(strings.TrimSuffix(source, ".src.rpm"), ".nosrc.rpm"), "-"); len(parts) > 2 {
 		n := len(parts)
 		f.Source, f.SourceVersion = strings.Join(parts[:n-2], "-"), prefix+parts[n-2]+"-"+parts[n-1]

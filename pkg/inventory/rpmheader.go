@@ -21,6 +21,7 @@ const (
 	rpmTagDirIndex  = 1116
 	rpmTagBaseNames = 1117
 	rpmTagDirNames  = 1118
+	rpmTagModule    = 5096 // MODULARITYLABEL: nodejs:18:9040020240807131341:rhel9
 
 	rpmInt32   = 4
 	rpmString  = 6
@@ -49,7 +50,7 @@ func parseRPMHeader(blob []byte) (*rpmHeader, error) {
 	for at := blob[8 : 8+16*n]; len(at) > 0; at = at[16:] {
 		switch tag := binary.BigEndian.Uint32(at); tag {
 		case rpmTagName, rpmTagVersion, rpmTagRelease, rpmTagEpoch, rpmTagVendor, rpmTagArch, rpmTagOldFiles, rpmTagSource,
-			rpmTagDirIndex, rpmTagBaseNames, rpmTagDirNames:
+			rpmTagDirIndex, rpmTagBaseNames, rpmTagDirNames, rpmTagModule:
 			e := rpmEntry{kind: binary.BigEndian.Uint32(at[4:]), offset: binary.BigEndian.Uint32(at[8:]), count: binary.BigEndian.Uint32(at[12:])}
 			if uint64(e.offset) > size || e.count == 0 || uint64(e.count) > size {
 				return nil, fmt.Errorf("a package's header has the bad entry %d", tag)

@@ -16,6 +16,7 @@ import (
 // rpmPackage is a package as the tests write it into a database.
 type rpmPackage struct {
 	name, version, release, arch, source, vendor string
+	module                                       string
 	epoch                                        uint32
 	files                                        []string
 }
@@ -35,7 +36,7 @@ func (p *rpmPackage) header() []byte {
 	for _, f := range []struct {
 		tag   uint32
 		value string
-	}{{1000, p.name}, {1001, p.version}, {1002, p.release}, {1011, p.vendor}, {1022, p.arch}, {1044, p.source}} {
+	}{{1000, p.name}, {1001, p.version}, {1002, p.release}, {1011, p.vendor}, {1022, p.arch}, {1044, p.source}, {5096, p.module}} {
 		if f.value != "" {
 			add(f.tag, 6, 1, append([]byte(f.value), 0))
 		}

@@ -223,14 +223,14 @@ func (c *contents) size() int {
 
 // size gives about how many bytes a package takes in memory.
 func (f *found) size() int {
-	return 88 + len(f.Name) + len(f.Version) + len(f.Source) + len(f.SourceVersion) + len(f.Arch)
+	return 104 + len(f.Name) + len(f.Version) + len(f.Source) + len(f.SourceVersion) + len(f.Arch) + len(f.Module)
 }
 
 // isUTF8 tells whether all texts can be stored.
 func (c *contents) isUTF8() bool {
 	for i := range c.Packages {
 		p := &c.Packages[i]
-		for _, text := range []string{p.Name, p.Version, p.Source, p.SourceVersion, p.Arch} {
+		for _, text := range []string{p.Name, p.Version, p.Source, p.SourceVersion, p.Arch, p.Module} {
 			if !utf8.ValidString(text) {
 				return false
 			}
