@@ -66,11 +66,16 @@ PEER_ROWS ?= 1000000
 bench-peers: peers ## Measure beside Grype, Syft and osv-scanner (root, debootstrap; about an hour the first time)
 	$(PEERS)/bin/peers bench -bin $(PEERS)/bin -feeds '$(FEEDS)' -work $(PEERS)/work -runs $(PEER_RUNS) -rows $(PEER_ROWS)
 
+.PHONY: diff-peers
+diff-peers: peers ## Compare findings with those of Grype and osv-scanner; docs/peers.md explains each difference (root, debootstrap)
+	$(PEERS)/bin/peers diff -bin $(PEERS)/bin -feeds '$(FEEDS)' -work $(PEERS)/work -table docs/peers.md
+
 .PHONY: peers
 peers: build
 	mkdir -p $(PEERS)/bin $(PEERS)/work
-	cd scripts/peers/tools/anchore && go build -trimpath -o $(PEERS)/bin tool ./grypedb
-	cd scripts/peers/tools/osvscanner && go build -trimpath -o $(PEERS)/bin tool
+	cd scripts/peers/tools/anchore && go build -trimpath -buildvcs=false -o $(PEERS)/bin tool ./grypedb
+	cd scripts/peers/tools/osvscanner && go build -trimpath -buildvcs=false -o $(PEERS)/bin tool
+	cd scripts/peers/tools/old && go build -trimpath -buildvcs=false -o $(PEERS)/bin .
 	go build -trimpath -o $(PEERS)/bin/peers ./scripts/peers
 	cp bin/runecast $(PEERS)/bin/
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,7 +23,7 @@ const (
 )
 
 // makeImages makes the layers, once, and gives the images by name.
-func makeImages(ctx context.Context, work, goProgram string) (map[string]v1.Image, error) {
+func makeImages(ctx context.Context, work, bin string) (map[string]v1.Image, error) {
 	dir := filepath.Join(work, "layers")
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
@@ -36,10 +37,11 @@ func makeImages(ctx context.Context, work, goProgram string) (map[string]v1.Imag
 	}
 	share := func(path string) bool { return strings.HasPrefix(path, "usr/share/") }
 	lib := func(path string) bool { return strings.HasPrefix(path, "usr/lib/") }
-	layers := []struct {
+	type layer struct {
 		name string
 		make func(target string) error
-	}{
+	}
+	layers := []layer{
 		{"base", func(t string) error { return packTree(full, t, func(p string) bool { return !share(p) && !lib(p) }) }},
 		{"lib", func(t string) error { return packTree(full, t, lib) }},
 		{"share", func(t string) error { return packTree(full, t, share) }},
@@ -50,7 +52,12 @@ func makeImages(ctx context.Context, work, goProgram string) (map[string]v1.Imag
 			})
 		}},
 		{"minimal", func(t string) error { return packTree(minimal, t, func(string) bool { return true }) }},
-		{"program", func(t string) error { return packProgram(t, goProgram) }},
+		{"program", func(t string) error { return packProgram(t, filepath.Join(bin, runecast)) }},
+	}
+	for name, fill := range samples(filepath.Join(bin, "old")) {
+		layers = append(layers, layer{name, func(t string) error { // small, and made anew
+			return errors.Join(os.RemoveAll(t), packLayer(t, fill))
+		}})
 	}
 	made := map[string]v1.Layer{}
 	for _, l := range layers {
@@ -67,6 +74,7 @@ func makeImages(ctx context.Context, work, goProgram string) (map[string]v1.Imag
 	images := map[string]v1.Image{}
 	for name, of := range map[string][]string{
 		large: {"base", "lib", "share", "program", "app"}, sibling: {"base", "lib", "share", "program", "other"}, small: {"minimal"}, scratch: {"program"},
+		languages: {languages}, alpine: {alpine}, distroless: {distroless}, modules: {modules}, changed: {"minimal", "app", changed},
 	} {
 		image := empty.Image
 		for _, layer := range of {

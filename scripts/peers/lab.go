@@ -40,7 +40,7 @@ func newLab(ctx context.Context, s settings) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{settings: s, server: exec.CommandContext(ctx, self, "serve", s.work, filepath.Join(s.bin, runecast))}
+	l := &lab{settings: s, server: exec.CommandContext(ctx, self, "serve", s.work, s.bin)}
 	l.server.Stderr = os.Stderr
 	stdin, inErr := l.server.StdinPipe()
 	stdout, outErr := l.server.StdoutPipe()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -26,8 +27,18 @@ type cost struct {
 	peak      int64 // bytes of memory
 }
 
+// output runs a program and gives what it prints.
+func (p *program) output(ctx context.Context) ([]byte, error) {
+	var out bytes.Buffer
+	_, err := p.run(ctx, &out)
+	return out.Bytes(), err
+}
+
 // measure runs a program and gives its cost.
-func (p *program) measure(ctx context.Context) (cost, error) {
+func (p *program) measure(ctx context.Context) (cost, error) { return p.run(ctx, nil) }
+
+// run runs a program. out takes what it prints; nil: nothing does.
+func (p *program) run(ctx context.Context, out io.Writer) (cost, error) {
 	if p.cold != "" {
 		if err := os.RemoveAll(p.cold); err != nil {
 			return cost{}, err
@@ -41,7 +52,7 @@ func (p *program) measure(ctx context.Context) (cost, error) {
 	cmd := exec.CommandContext(ctx, p.args[0], p.args[1:]...)
 	cmd.Env = append(os.Environ(), p.env...)
 	var errs bytes.Buffer
-	cmd.Stderr = &errs
+	cmd.Stdout, cmd.Stderr = out, &errs
 	begin := time.Now()
 	err := cmd.Run()
 	wall := time.Since(begin)

@@ -3,8 +3,11 @@ package main
 import (
 	"archive/zip"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,33 +22,66 @@ type data struct {
 	osvLocal string // cache directory of osv-scanner
 }
 
-// prepare compiles a directory of OSV archives for each program, once.
+// prepare compiles a directory of OSV archives for each program: for Grype, which takes long, only when they change.
 func (l *lab) prepare(ctx context.Context, name, feeds string) (data, error) {
 	dir := filepath.Join(l.work, "data-"+name)
 	d := data{
 		osv: filepath.Join(feeds, "osv"), index: filepath.Join(dir, "feed.index"), grype: filepath.Join(dir, "grype"), osvLocal: filepath.Join(dir, "osv"),
 	}
-	if _, err := os.Stat(filepath.Join(dir, "complete")); err == nil {
-		return d, nil
-	}
 	fmt.Fprintln(os.Stderr, "compiling the data of", feeds)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return data{}, err
 	}
-	commands := [][]string{
-		{filepath.Join(l.bin, "runecast"), "feed", "build", "--osv", d.osv, "-o", d.index},
-		{filepath.Join(l.bin, "grypedb"), "-osv", d.osv, "-o", d.grype},
+	if err := compile(ctx, filepath.Join(l.bin, runecast), "feed", "build", "--osv", d.osv, "-o", d.index); err != nil {
+		return data{}, err
 	}
-	for _, args := range commands {
-		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return data{}, fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, tail(out))
-		}
+	state, err := l.state(d.osv)
+	if err != nil {
+		return data{}, err
+	}
+	complete := filepath.Join(dir, "complete")
+	if made, failed := os.ReadFile(filepath.Clean(complete)); failed == nil && string(made) == state {
+		return d, nil
+	}
+	if err := errors.Join(os.RemoveAll(complete), os.RemoveAll(d.grype), os.RemoveAll(d.osvLocal)); err != nil {
+		return data{}, err
+	}
+	if err := compile(ctx, filepath.Join(l.bin, "grypedb"), "-osv", d.osv, "-o", d.grype); err != nil {
+		return data{}, err
 	}
 	if err := d.fillLocal(); err != nil {
 		return data{}, err
 	}
-	return d, os.WriteFile(filepath.Join(dir, "complete"), nil, 0o600)
+	return d, os.WriteFile(complete, []byte(state), 0o600)
+}
+
+func compile(ctx context.Context, args ...string) error {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, tail(out))
+	}
+	return nil
+}
+
+// state tells one state of the data, and of the program that compiles it for Grype, from another.
+func (l *lab) state(osv string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(osv, "*", "all.zip"))
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	for _, path := range append(files, filepath.Join(l.bin, "grypedb")) {
+		file, err := os.Open(filepath.Clean(path))
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(sum, path)
+		_, err = io.Copy(sum, file)
+		if err := errors.Join(err, file.Close()); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // fillLocal gives osv-scanner the same archives, and empty ones of the other ecosystems that it asks for.
@@ -65,6 +101,9 @@ func (d data) fillLocal() error {
 	}
 	for _, ecosystem := range []string{"Maven", "NuGet", "Packagist", "GIT", "Hex", "Pub", "CRAN", "GitHub Actions", "SwiftURL", "Hackage", "Bitnami"} {
 		target := filepath.Join(d.osvLocal, "osv-scalibr", ecosystem)
+		if _, err := os.Lstat(target); err == nil {
+			continue // given
+		}
 		if err := os.MkdirAll(target, 0o750); err != nil {
 			return err
 		}

@@ -20,8 +20,8 @@ import (
 )
 
 // serve makes the images, says what there is, and serves them until its standard input ends.
-func serve(ctx context.Context, work, goProgram string) error {
-	images, err := makeImages(ctx, work, goProgram)
+func serve(ctx context.Context, work, bin string) error {
+	images, err := makeImages(ctx, work, bin)
 	if err != nil {
 		return fmt.Errorf("make images: %w", err)
 	}
