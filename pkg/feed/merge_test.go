@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/runecast/runecast/pkg/advisory"
 	"github.com/runecast/runecast/pkg/feed"
 	"github.com/runecast/runecast/pkg/inventory"
 )
@@ -39,6 +40,21 @@ func TestMerging(t *testing.T) {
 			},
 			inventory.Package{Ecosystem: "Debian:10", Name: "openssl", Version: "1.0"},
 			[]string{"CVE-2021-0001 DEBIAN-CVE-2021-0001 1.2 DEBIAN-CVE-2021-0001,DLA-1-1"},
+		},
+		"a distribution's notice that only relates to its CVEs": {
+			[]object{record("ALSA-2026:1", object{"related": ids("CVE-2021-0001", "CVE-2021-0002", "RHSA-2026:1")}, affected("AlmaLinux:9", "openssl-libs", "introduced", "0", "fixed", "1:3.0.7-2.el9"))},
+			inventory.Package{Ecosystem: "AlmaLinux:9", Name: "openssl-libs", Version: "1:3.0.7-1.el9"},
+			[]string{"CVE-2021-0001 ALSA-2026:1 1:3.0.7-2.el9 ALSA-2026:1", "CVE-2021-0002 ALSA-2026:1 1:3.0.7-2.el9 ALSA-2026:1"},
+		},
+		"a distribution's notice that names its CVE and relates to another": {
+			[]object{record("RLSA-2026:1", object{"upstream": ids("CVE-2021-0001"), "related": ids("CVE-2021-0009")}, affected("Rocky Linux:9", "openssl", "introduced", "0", "fixed", "1:3.0.7-2.el9"))},
+			inventory.Package{Ecosystem: "Rocky Linux:9", Name: "openssl", Version: "1:3.0.7-1.el9"},
+			[]string{"CVE-2021-0001 RLSA-2026:1 1:3.0.7-2.el9 RLSA-2026:1"},
+		},
+		"a related CVE of a language's record is another one": {
+			[]object{record("GO-1", object{"related": ids("CVE-2021-0009")}, golang("1.2.0"))},
+			inventory.Package{Ecosystem: "Go", Name: "m", Version: "1.0.0"},
+			[]string{"GO-1 GO-1 1.2.0 "},
 		},
 		"two databases, one CVE": {
 			[]object{
@@ -95,7 +111,7 @@ func TestMerging(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			x, _ := build(t, feed.Sources{OSVDir: osvDir(t, map[string][]object{"Debian": c.records, "Go": nil})})
+			x, _ := build(t, feed.Sources{OSVDir: osvDir(t, map[string][]object{advisory.BaseEcosystem(c.p.Ecosystem): c.records})})
 			var got []string
 			for _, f := range match(t, x, c.p).Findings {
 				got = append(got, strings.Join([]string{f.ID, f.Advisory, f.FixedVersion, strings.Join(f.Aliases, ",")}, " "))

@@ -9,6 +9,7 @@ tool (
 
 require (
 	github.com/anchore/grype v0.121.2
+	github.com/anchore/syft v1.57.0
 	github.com/spf13/afero v1.15.0
 )
 
@@ -58,7 +59,6 @@ require (
 	github.com/anchore/go-version v1.2.2-0.20210903204242-51efa5b487c4 // indirect
 	github.com/anchore/packageurl-go v0.2.0 // indirect
 	github.com/anchore/stereoscope v0.4.1 // indirect
-	github.com/anchore/syft v1.57.0 // indirect
 	github.com/andybalholm/brotli v1.2.0 // indirect
 	github.com/apparentlymart/go-textseg/v15 v15.0.0 // indirect
 	github.com/apparentlymart/go-textseg/v17 v17.0.1 // indirect

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	v6 "github.com/anchore/grype/grype/db/v6"
+	"github.com/anchore/grype/grype/db/v6/name"
+	"github.com/anchore/syft/syft/pkg"
 )
 
 // batchSize is the number of records that are written in one go.
@@ -79,6 +81,7 @@ func affectedPackage(a *affected, cves []string) *v6.AffectedPackageHandle {
 	kind, ok := map[string]struct{ pkg, version string }{
 		"Debian": {"deb", "dpkg"}, "Alpine": {"apk", "apk"}, "Go": {"go-module", "go"}, "PyPI": {"python", "python"},
 		"RubyGems": {"gem", "gem"}, "crates.io": {"rust-crate", "semantic"}, "npm": {"npm", "semantic"},
+		"Maven": {"java-archive", "maven"}, "NuGet": {"dotnet", "nuget"}, "Packagist": {"php-composer", "composer"},
 	}[ecosystem]
 	constraints := a.constraints()
 	if !ok || len(constraints) == 0 {
@@ -92,11 +95,7 @@ func affectedPackage(a *affected, cves []string) *v6.AffectedPackageHandle {
 		}
 		blob.Ranges = append(blob.Ranges, v6.Range{Version: v6.Version{Type: kind.version, Constraint: c.versions}, Fix: fix})
 	}
-	name := a.Package.Name
-	if ecosystem == "PyPI" {
-		name = strings.ToLower(name)
-	}
-	p := &v6.AffectedPackageHandle{Package: &v6.Package{Ecosystem: kind.pkg, Name: name}, BlobValue: blob}
+	p := &v6.AffectedPackageHandle{Package: &v6.Package{Ecosystem: kind.pkg, Name: name.Normalize(a.Package.Name, pkg.Type(kind.pkg))}, BlobValue: blob}
 	if ecosystem == "Debian" || ecosystem == "Alpine" {
 		if release == "" {
 			return nil // advisories without a release match no image
