@@ -47,6 +47,9 @@ func (l *lab) differences(ctx context.Context, image string, d data, words dicti
 		if programs[i].name == syft { // it lists packages and finds nothing
 			continue
 		}
+		if programs[i].name == osvScanner { // what it has and does not use on images by itself
+			programs[i].args = append(programs[i].args, "--experimental-plugins", "artifact,javascript/packagejson,ruby/gemspec,dotnet/depsjson")
+		}
 		var err error
 		if found[programs[i].name], err = programs[i].look(ctx, words); err != nil {
 			return nil, err

@@ -20,17 +20,21 @@ func debian(ctx context.Context, dir string, packages ...string) error {
 		return nil // made by an earlier run
 	}
 	fmt.Fprintln(os.Stderr, "making", dir, "by debootstrap")
-	args := []string{"--variant=minbase"}
-	if len(packages) > 0 {
-		args = append(args, "--include="+strings.Join(packages, ","))
-	}
 	made := dir + ".part"
 	if err := os.RemoveAll(made); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "debootstrap", append(args, "bookworm", made)...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("debootstrap (needs root): %w\n%s", err, tail(out))
+	commands := [][]string{{"debootstrap", "--variant=minbase", "bookworm", made}}
+	if len(packages) > 0 { // by apt: debootstrap knows nothing of packages that others provide, as npm's dependencies are
+		commands = append(commands, []string{"chroot", made, "apt-get", "update"},
+			append([]string{"chroot", made, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "--no-install-recommends"}, packages...),
+			[]string{"chroot", made, "sh", "-c", "rm -rf /var/cache/apt/archives/*.deb /var/lib/apt/lists/*"})
+	}
+	for _, args := range commands {
+		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s (needs root and debootstrap): %w\n%s", strings.Join(args, " "), err, tail(out))
+		}
 	}
 	return os.Rename(made, dir)
 }
