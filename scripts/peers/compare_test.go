@@ -16,7 +16,7 @@ func TestNamesOfRecords(t *testing.T) {
 		{id: "ALPINE-CVE-2020-1967"},
 		{id: "DSA-1", others: []string{"CVE-2020-0001", "CVE-2020-0002"}},
 		{id: "PYSEC-1", others: []string{"CVE-2020-0003", "GHSA-a"}},
-		{id: "GHSA-a"},                             // PYSEC-1 knows its CVE
+		{id: "GHSA-a"}, // PYSEC-1 knows its CVE
 		{id: "NSWG-1", others: []string{"GHSA-b"}}, // nobody knows a CVE
 		{id: "RETIREJS-1", others: []string{"GHSA-b", "GHSA-c"}},
 		{id: "GHSA-c"},

@@ -35,6 +35,8 @@ func (f finding) normal() finding {
 	switch f.ecosystem {
 	case "Debian", "Alpine":
 		f.path = ""
+	case "Packagist":
+		f.version = strings.TrimPrefix(f.version, "v")
 	case "Go":
 		f.version = strings.TrimPrefix(strings.TrimPrefix(f.version, "v"), "go")
 	}

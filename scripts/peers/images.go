@@ -72,8 +72,9 @@ func makeImages(ctx context.Context, work, bin string) (map[string]v1.Image, err
 		made[l.name] = layer
 	}
 	images := map[string]v1.Image{}
+	// The package database is in base: it comes last, as it does not tell of files in layers above it.
 	for name, of := range map[string][]string{
-		large: {"base", "lib", "share", "program", "app"}, sibling: {"base", "lib", "share", "program", "other"}, small: {"minimal"}, scratch: {"program"},
+		large: {"lib", "share", "base", "program", "app"}, sibling: {"lib", "share", "base", "program", "other"}, small: {"minimal"}, scratch: {"program"},
 		languages: {languages}, alpine: {alpine}, distroless: {distroless}, modules: {modules}, changed: {"minimal", "app", changed},
 	} {
 		image := empty.Image

@@ -43,6 +43,7 @@ func debian(ctx context.Context, dir string, packages ...string) error {
 type packer struct {
 	tar   *tar.Writer
 	links map[uint64]string // first path of an inode that has several
+	dirs  map[string]bool   // that were written with files that are not on disk
 	total int64             // bytes of files
 }
 
@@ -71,7 +72,7 @@ func packLayer(target string, fill func(*packer) error) error {
 		return err
 	}
 	zip := gzip.NewWriter(file)
-	p := &packer{tar: tar.NewWriter(zip), links: map[uint64]string{}}
+	p := &packer{tar: tar.NewWriter(zip), links: map[uint64]string{}, dirs: map[string]bool{}}
 	err = fill(p)
 	for _, c := range []io.Closer{p.tar, zip, file} {
 		if closing := c.Close(); err == nil {
@@ -124,8 +125,16 @@ func (p *packer) add(path, inside string, entry fs.DirEntry) error {
 	return err
 }
 
-// write adds a file that is not on disk.
+// write adds a file that is not on disk, and the directories above it: Syft finds some files by their directories' entries.
 func (p *packer) write(path, body string, mode int64) error {
+	for i, char := range path {
+		if dir := path[:i]; char == '/' && !p.dirs[dir] {
+			p.dirs[dir] = true
+			if err := p.tar.WriteHeader(&tar.Header{Name: dir + "/", Mode: 0o755, Typeflag: tar.TypeDir}); err != nil {
+				return err
+			}
+		}
+	}
 	header := &tar.Header{Name: path, Mode: mode, Size: int64(len(body)), Typeflag: tar.TypeReg}
 	if err := p.tar.WriteHeader(header); err != nil {
 		return err
