@@ -141,9 +141,18 @@ func zipOf(files map[string]string) (string, error) {
 func alpineLayer(p *packer) error {
 	var db strings.Builder
 	for _, of := range [][3]string{
-		{"musl", "1.1.24-r0", "musl"}, {"busybox", "1.31.1-r8", "busybox"}, {"ssl_client", "1.31.1-r8", "busybox"}, {"libcrypto1.1", "1.1.1d-r2", "openssl"},
-		{"libssl1.1", "1.1.1d-r2", "openssl"}, {"libcurl", "7.67.0-r0", "curl"}, {"curl", "7.67.0-r0", "curl"}, {"sqlite-libs", "3.30.1-r0", "sqlite"},
-		{"nodejs", "12.14.0-r0", "nodejs"}, {"python3", "3.8.1-r0", "python3"}, {"git", "2.24.0-r0", "git"}, {"libxml2", "2.9.10-r1", "libxml2"},
+		{"musl", "1.1.24-r0", "musl"},
+		{"busybox", "1.31.1-r8", "busybox"},
+		{"ssl_client", "1.31.1-r8", "busybox"},
+		{"libcrypto1.1", "1.1.1d-r2", "openssl"},
+		{"libssl1.1", "1.1.1d-r2", "openssl"},
+		{"libcurl", "7.67.0-r0", "curl"},
+		{"curl", "7.67.0-r0", "curl"},
+		{"sqlite-libs", "3.30.1-r0", "sqlite"},
+		{"nodejs", "12.14.0-r0", "nodejs"},
+		{"python3", "3.8.1-r0", "python3"},
+		{"git", "2.24.0-r0", "git"},
+		{"libxml2", "2.9.10-r1", "libxml2"},
 	} {
 		fmt.Fprintf(&db, "C:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\nP:%s\nV:%s\nA:x86_64\nS:1\nI:1\nT:a package\nU:https://example.com\nL:MIT\no:%s\nm:a <a@example.com>\nt:1580000000\nc:0000000000000000000000000000000000000000\n\n", of[0], of[1], of[2])
 	}
@@ -161,9 +170,16 @@ func alpineLayer(p *packer) error {
 func distrolessLayer(p *packer) error {
 	files := map[string]string{"etc/os-release": "PRETTY_NAME=\"Distroless\"\nNAME=\"Debian GNU/Linux\"\nID=\"debian\"\nVERSION_ID=\"11\"\nVERSION=\"Debian GNU/Linux 11 (bullseye)\"\n"}
 	for _, of := range [][3]string{
-		{"base-files", "11.1+deb11u7", ""}, {"libc6", "2.31-13+deb11u3", "glibc"}, {"libssl1.1", "1.1.1n-0+deb11u3", "openssl"}, {"openssl", "1.1.1n-0+deb11u3", ""},
-		{"zlib1g", "1:1.2.11.dfsg-2+deb11u1", "zlib"}, {"libexpat1", "2.2.10-2+deb11u2", "expat"}, {"libncursesw6", "6.2+20201114-2", "ncurses"},
-		{"libgcc-s1", "10.2.1-6", "gcc-10 (10.2.1-6)"}, {"libpython3.9-minimal", "3.9.2-1", "python3.9"}, {"libdb5.3", "5.3.28+dfsg1-0.8", "db5.3"},
+		{"base-files", "11.1+deb11u7", ""},
+		{"libc6", "2.31-13+deb11u3", "glibc"},
+		{"libssl1.1", "1.1.1n-0+deb11u3", "openssl"},
+		{"openssl", "1.1.1n-0+deb11u3", ""},
+		{"zlib1g", "1:1.2.11.dfsg-2+deb11u1", "zlib"},
+		{"libexpat1", "2.2.10-2+deb11u2", "expat"},
+		{"libncursesw6", "6.2+20201114-2", "ncurses"},
+		{"libgcc-s1", "10.2.1-6", "gcc-10 (10.2.1-6)"},
+		{"libpython3.9-minimal", "3.9.2-1", "python3.9"},
+		{"libdb5.3", "5.3.28+dfsg1-0.8", "db5.3"},
 	} {
 		source := ""
 		if of[2] != "" {
