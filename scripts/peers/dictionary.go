@@ -95,8 +95,8 @@ func (d dictionary) names(id string) []string {
 func (e entry) cves() []string {
 	var cves []string
 	for _, id := range append([]string{e.id}, e.others...) {
-		if at := reCVE.FindStringIndex(id); at != nil && (at[0] == 0 || id == e.id) {
-			cves = append(cves, id[at[0]:])
+		if cve := reCVE.FindString(id); cve != "" && (cve == id || id == e.id) {
+			cves = append(cves, cve)
 		}
 	}
 	return set(cves)

@@ -82,7 +82,8 @@ func report(w io.Writer, table string, causes []cause, all []difference) error {
 			stale = append(stale, fmt.Errorf("%s:%d explains no difference any more", table, causes[i].line))
 		}
 	}
-	for _, d := range e.unknown {
+	for i := range e.unknown {
+		d := &e.unknown[i]
 		fmt.Fprintf(w, "UNEXPLAINED image %s, %s and not %s: %s\n", d.image, d.only, d.other(), d.finding)
 	}
 	if len(e.unknown) > 0 {

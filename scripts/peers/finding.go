@@ -21,26 +21,27 @@ type finding struct {
 type findings map[finding]bool
 
 // add notes a package's vulnerability under each of the names that a record's id stands for.
-func (f findings) add(d dictionary, about finding, id string) {
-	about = about.normal()
-	for _, about.vulnerability = range d.names(id) {
-		f[about] = true
+func (f findings) add(d dictionary, about *finding, id string) {
+	one := about.normal()
+	for _, one.vulnerability = range d.names(id) {
+		f[one] = true
 	}
 }
 
 // normal spells a finding as all programs' are.
-func (f finding) normal() finding {
-	f.name = advisory.NormalizeName(f.ecosystem, f.name)
-	f.path = strings.TrimPrefix(f.path, "/")
-	switch f.ecosystem {
+func (f *finding) normal() finding {
+	one := *f
+	one.name = advisory.NormalizeName(one.ecosystem, one.name)
+	one.path = strings.TrimPrefix(one.path, "/")
+	switch one.ecosystem {
 	case "Debian", "Alpine":
-		f.path = ""
+		one.path = ""
 	case "Packagist":
-		f.version = strings.TrimPrefix(f.version, "v")
+		one.version = strings.TrimPrefix(one.version, "v")
 	case "Go":
-		f.version = strings.TrimPrefix(strings.TrimPrefix(f.version, "v"), "go")
+		one.version = strings.TrimPrefix(strings.TrimPrefix(one.version, "v"), "go")
 	}
-	return f
+	return one
 }
 
 // ecosystems gives OSV's name of the ecosystem for a type of package URLs, where any program has findings of it.

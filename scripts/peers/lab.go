@@ -35,12 +35,12 @@ type size struct {
 
 // newLab starts the registry in a process of its own: what it takes is not counted, and a small parent does not show in its
 // children's peak memory, which begins with what the parent has when they start.
-func newLab(ctx context.Context, s settings) (*lab, error) {
+func newLab(ctx context.Context, s *settings) (*lab, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{settings: s, server: exec.CommandContext(ctx, self, "serve", s.work, s.bin)}
+	l := &lab{settings: *s, server: exec.CommandContext(ctx, self, "serve", s.work, s.bin)}
 	l.server.Stderr = os.Stderr
 	stdin, inErr := l.server.StdinPipe()
 	stdout, outErr := l.server.StdoutPipe()

@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string) error {
 		}
 		*dir = absolute
 	}
-	lab, err := newLab(ctx, s)
+	lab, err := newLab(ctx, &s)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func readRunecast(text []byte, d dictionary) (findings, error) {
 	found := findings{}
 	for _, f := range report.Findings {
 		ecosystem, _, _ := strings.Cut(f.Package.Ecosystem, ":")
-		found.add(d, finding{ecosystem: ecosystem, name: f.Package.Name, version: f.Package.Version, path: f.Package.Path}, f.ID)
+		found.add(d, &finding{ecosystem: ecosystem, name: f.Package.Name, version: f.Package.Version, path: f.Package.Path}, f.ID)
 	}
 	return found, nil
 }
@@ -86,7 +86,7 @@ func readGrype(text []byte, d dictionary) (findings, error) {
 				continue
 			}
 			about.path = l.Path
-			found.add(d, about, m.Vulnerability.ID)
+			found.add(d, &about, m.Vulnerability.ID)
 		}
 	}
 	return found, nil
@@ -124,7 +124,7 @@ func readScanner(text []byte, d dictionary) (findings, error) {
 				about.name = p.Package.OSName
 			}
 			for _, v := range p.Vulnerabilities {
-				found.add(d, about, v.ID)
+				found.add(d, &about, v.ID)
 			}
 		}
 	}

@@ -77,8 +77,8 @@ func (l *lab) state(osv string) (string, error) {
 		}
 		fmt.Fprintln(sum, path)
 		_, err = io.Copy(sum, file)
-		if err := errors.Join(err, file.Close()); err != nil {
-			return "", err
+		if failed := errors.Join(err, file.Close()); failed != nil {
+			return "", failed
 		}
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil

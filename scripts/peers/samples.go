@@ -6,6 +6,7 @@ import (
 	"debug/buildinfo"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,9 +70,7 @@ func languagesLayer(p *packer) error {
 	if err != nil {
 		return err
 	}
-	for path, body := range jars {
-		files[path] = body
-	}
+	maps.Copy(files, jars)
 	wheel, err := zipOf(map[string]string{"Pillow-9.0.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: Pillow\nVersion: 9.0.0\n"})
 	files["usr/lib/python3.11/site-packages/Pillow-9.0.0-py3-none-any.whl"] = wheel
 	return errors.Join(err, p.writeAll(files))
