@@ -45,8 +45,20 @@ type Options struct {
 	PlainHTTP []string                              // registries, as host[:port], that are asked without TLS; loopback ones are so in any case
 	Keychain  authn.Keychain                        // default authn.DefaultKeychain: ~/.docker/config.json and its helpers
 	Transport http.RoundTripper                     // default remote.DefaultTransport
+	Hosts     HostsFunc                             // default: the registry itself, by Transport and PlainHTTP, which Hosts sees to where it is given
 	MaxBytes  int64                                 // default DefaultMaxBytes
 	Progress  func(stage string, done, total int64) // default none
+}
+
+// HostsFunc gives the servers that may be asked for a repository (registry/repository:tag, without a scheme), in the order of trying,
+// each with a transport that keeps the rules for it: byDigest for what a digest vouches for, else for what a tag names. Pull asks one
+// after the other until one has it.
+type HostsFunc func(reference string, byDigest bool) ([]Host, error)
+
+// Host is one server of a HostsFunc.
+type Host struct {
+	Repository name.Repository
+	Transport  http.RoundTripper
 }
 
 // Result is what a push or a pull did.
@@ -60,12 +72,15 @@ type Result struct {
 // session is one push or pull.
 type session struct {
 	ref      name.Reference
+	hosts    HostsFunc // nil: the registry itself
+	common   []remote.Option
 	options  []remote.Option
 	maxBytes int64
 	progress func(stage string, done, total int64)
 }
 
-func (o *Options) session(ctx context.Context, reference string) (*session, error) {
+// reference reads a reference.
+func (o *Options) reference(reference string) (name.Reference, error) {
 	text, ok := strings.CutPrefix(reference, Scheme)
 	if !ok {
 		return nil, fmt.Errorf("%q is no reference of an artifact: write %sregistry/repository:tag", reference, Scheme)
@@ -79,6 +94,14 @@ func (o *Options) session(ctx context.Context, reference string) (*session, erro
 		if ref, err = name.ParseReference(text, name.Insecure); err != nil {
 			return nil, fmt.Errorf("reference %s: %w", reference, err)
 		}
+	}
+	return ref, nil
+}
+
+func (o *Options) session(ctx context.Context, reference string) (*session, error) {
+	ref, err := o.reference(reference)
+	if err != nil {
+		return nil, err
 	}
 	s := &session{ref: ref, maxBytes: o.MaxBytes, progress: o.Progress}
 	if s.maxBytes <= 0 {
@@ -94,11 +117,38 @@ func (o *Options) session(ctx context.Context, reference string) (*session, erro
 	if transport == nil {
 		transport = remote.DefaultTransport
 	}
-	s.options = []remote.Option{
-		remote.WithContext(ctx), remote.WithAuthFromKeychain(keychain), remote.WithUserAgent("runecast"),
-		remote.WithTransport(tlsOnly{next: transport, plain: o.PlainHTTP}),
-	}
+	s.hosts = o.Hosts
+	s.common = []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(keychain), remote.WithUserAgent("runecast")}
+	s.options = append(slices.Clone(s.common), remote.WithTransport(tlsOnly{next: transport, plain: o.PlainHTTP}))
 	return s, nil
+}
+
+// eachHost asks the servers for the repository in their order, until one gives what is asked for.
+func (s *session) eachHost(byDigest bool, try func(repo name.Repository, options []remote.Option) error) error {
+	if s.hosts == nil {
+		return try(s.ref.Context(), s.options)
+	}
+	hosts, err := s.hosts(s.ref.Name(), byDigest)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, h := range hosts {
+		if err = try(h.Repository, append(slices.Clone(s.common), remote.WithTransport(h.Transport))); err == nil {
+			return nil
+		}
+		errs = append(errs, fmt.Errorf("host %s: %w", h.Repository.RegistryStr(), err))
+	}
+	if len(errs) == 1 {
+		return err
+	}
+	return errors.Join(errs...)
+}
+
+// CheckReference says what is wrong with a reference of an artifact.
+func CheckReference(reference string) error {
+	_, err := (&Options{}).reference(reference)
+	return err
 }
 
 // tlsOnly refuses requests without TLS, redirects and token realms too, to hosts that are neither loopback nor named. The registry

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/klauspost/compress/zstd"
@@ -47,7 +49,7 @@ func Pull(ctx context.Context, reference, target string, opts Options) (Result, 
 }
 
 func (s *session) pull(ctx context.Context, reference, target string, stall *time.Timer) (Result, error) {
-	desc, err := remote.Get(s.ref, s.options...)
+	desc, err := s.manifest()
 	if err != nil {
 		return Result{}, err
 	}
@@ -64,7 +66,14 @@ func (s *session) pull(ctx context.Context, reference, target string, stall *tim
 		}
 	}
 	stall.Reset(stallTimeout)
-	file, err := s.download(ctx, m, target, stall)
+	var file string
+	err = s.eachHost(true, func(repo name.Repository, options []remote.Option) (err error) {
+		layer, err := remote.Layer(repo.Digest(m.Layers[0].Digest.String()), options...)
+		if err == nil {
+			file, err = s.download(ctx, layer, m, target, stall)
+		}
+		return err
+	})
 	if err != nil {
 		return Result{}, err
 	}
@@ -72,6 +81,20 @@ func (s *session) pull(ctx context.Context, reference, target string, stall *tim
 	stall.Stop()
 	result.Info, err = feed.Import(ctx, file, target)
 	return result, err
+}
+
+// manifest gets what the reference names.
+func (s *session) manifest() (desc *remote.Descriptor, err error) {
+	_, byDigest := s.ref.(name.Digest)
+	err = s.eachHost(byDigest, func(repo name.Repository, options []remote.Option) (err error) {
+		var ref name.Reference = repo.Tag(s.ref.Identifier())
+		if byDigest {
+			ref = repo.Digest(s.ref.Identifier())
+		}
+		desc, err = remote.Get(ref, options...)
+		return err
+	})
+	return desc, err
 }
 
 // parse reads a manifest and says what is wrong with one that is no feed's.
@@ -99,11 +122,7 @@ func (s *session) parse(desc *remote.Descriptor) (*manifest, error) {
 }
 
 // download writes the uncompressed layer to a temporary file beside target, its digest and checksum compared.
-func (s *session) download(ctx context.Context, m *manifest, target string, stall *time.Timer) (string, error) {
-	layer, err := remote.Layer(s.ref.Context().Digest(m.Layers[0].Digest.String()), s.options...)
-	if err != nil {
-		return "", err
-	}
+func (s *session) download(ctx context.Context, layer v1.Layer, m *manifest, target string, stall *time.Timer) (string, error) {
 	body, err := layer.Compressed() // compares the digest at its end
 	if err != nil {
 		return "", err
