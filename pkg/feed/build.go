@@ -26,6 +26,9 @@ type Sources struct {
 	KEV    string           // CISA's catalogue, JSON
 	EPSS   string           // EPSS scores, CSV, plain or .gz
 	Now    func() time.Time // the clock of Info.Built; nil: time.Now
+
+	// Ecosystems are those of OSVDir that are read, each of which must be there; none: all that are.
+	Ecosystems []string
 }
 
 // Build makes an index of the sources and puts it at out, atomically. A source that is missing, or a record in it that cannot be
@@ -104,7 +107,14 @@ func (b *builder) findZips(s *Sources) ([]osvZip, error) {
 		if _, err := os.Stat(file); err != nil {
 			return nil, fmt.Errorf("the OSV directory has no %s/all.zip; %s, or remove the directory", e.Name(), remedy)
 		}
-		zips = append(zips, osvZip{ecosystem: ecosystem, file: file})
+		if len(s.Ecosystems) == 0 || slices.Contains(s.Ecosystems, ecosystem) {
+			zips = append(zips, osvZip{ecosystem: ecosystem, file: file})
+		}
+	}
+	for _, name := range s.Ecosystems {
+		if !slices.ContainsFunc(zips, func(z osvZip) bool { return z.ecosystem == name }) {
+			return nil, fmt.Errorf("the OSV directory %q has no export of %s; %s", s.OSVDir, name, remedy)
+		}
 	}
 	if len(zips) == 0 {
 		return nil, fmt.Errorf("the OSV directory %q has no <Ecosystem>/all.zip; %s", s.OSVDir, remedy)
@@ -146,14 +156,38 @@ func (b *builder) read(ctx context.Context, s *Sources, zips []osvZip) error {
 	return nil
 }
 
-// readOSV reads one ecosystem's export.
+// changesFile is a zip beside an ecosystem's export with records that are newer than those of the same file name in the export.
+const changesFile = "changes.zip"
+
+// readOSV reads one ecosystem's export, and before it what has changed since.
 func (b *builder) readOSV(ctx context.Context, z osvZip) error {
-	s, err := describe(ctx, "osv/"+z.ecosystem, z.file)
+	newer := map[string]bool{}
+	changes := filepath.Join(filepath.Dir(z.file), changesFile)
+	if _, err := os.Stat(changes); err == nil {
+		take := func(name string) bool { newer[name] = true; return true }
+		if err := b.readZip(ctx, z.ecosystem, advisory.Source{Name: "osv/" + z.ecosystem + " changes", File: changes}, take); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("osv/%s: %w", z.ecosystem, err)
+	}
+	older := func(name string) bool { return !newer[name] }
+	if err := b.readZip(ctx, z.ecosystem, advisory.Source{Name: "osv/" + z.ecosystem, File: z.file}, older); err != nil {
+		return err
+	}
+	if releaseless(z.ecosystem) {
+		b.info.Ecosystems = append(b.info.Ecosystems, advisory.Coverage{Ecosystem: z.ecosystem})
+	}
+	return nil
+}
+
+// readZip reads those records of a zip that take takes, by the names of their files.
+func (b *builder) readZip(ctx context.Context, ecosystem string, of advisory.Source, take func(name string) bool) error {
+	s, err := describe(ctx, of.Name, of.File)
 	if err != nil {
 		return err
 	}
-	all := func(string) bool { return true }
-	s.Records, err = zipRecords(ctx, z.file, all, stage(b.progress, s.Name), func(_ string, text []byte) error {
+	s.Records, err = zipRecords(ctx, of.File, take, stage(b.progress, s.Name), func(_ string, text []byte) error {
 		o, decodeErr := decodeOSV(text)
 		if decodeErr != nil {
 			return decodeErr
@@ -168,11 +202,8 @@ func (b *builder) readOSV(ctx context.Context, z osvZip) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
-	if releaseless(z.ecosystem) {
-		b.info.Ecosystems = append(b.info.Ecosystems, advisory.Coverage{Ecosystem: z.ecosystem})
-	}
-	if !s.Modified.IsZero() {
-		b.dates[z.ecosystem] = s.Modified
+	if s.Modified.After(b.dates[ecosystem]) {
+		b.dates[ecosystem] = s.Modified
 	}
 	if s.Modified.After(b.info.Date) {
 		b.info.Date = s.Modified
