@@ -30,6 +30,7 @@ type Holder struct {
 	log      logrus.FieldLogger
 	open     func(path string) (*advisory.Index, error)
 
+	looking sync.Mutex // held while the file is looked at
 	mu      sync.Mutex
 	current *lease      // nil: none yet
 	seen    os.FileInfo // the file that is in use or was refused for good; nil: none
@@ -111,8 +112,13 @@ func (h *Holder) Run(ctx context.Context) error {
 	}
 }
 
+// Look looks for a changed file now, for whoever has just replaced it and does not want to wait.
+func (h *Holder) Look() { h.poll() }
+
 // poll takes the file if it is not the one that was seen last.
 func (h *Holder) poll() {
+	h.looking.Lock()
+	defer h.looking.Unlock()
 	stat, err := os.Stat(h.path)
 	if err != nil {
 		stat = nil

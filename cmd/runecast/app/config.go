@@ -63,6 +63,19 @@ type Config struct {
 	MaxImageBytes          int64         `koanf:"maxImageBytes"`          // of all layers, compressed; default 16 GiB
 	MaxLayerBytes          int64         `koanf:"maxLayerBytes"`          // of one layer, compressed; default 10 GiB
 
+	FeedURL            string        `koanf:"feedUrl"`            // where a server takes its feed from by itself: oci://registry/repository:tag or https://host/feed.index; default none
+	FeedUpdateInterval time.Duration `koanf:"feedUpdateInterval"` // default 1h, a tenth more or less by chance
+
+	DownloadDir        string   `koanf:"downloadDir"`        // copies of the public data; default download in the data directory
+	DownloadSources    []string `koanf:"downloadSources"`    // osv, nvd, cve, epss, kev; default all
+	DownloadEcosystems []string `koanf:"downloadEcosystems"` // of OSV; default all that images' packages are read of
+	DownloadCAFiles    []string `koanf:"downloadCaFiles"`    // PEM files of authorities that the servers of the public data, or mirrors, may have beside the system's
+	OSVURL             string   `koanf:"osvUrl"`             // base of OSV's exports; default the public place, as for the following
+	NVDURL             string   `koanf:"nvdUrl"`             // base of NVD's JSON 2.0 feeds
+	CVEURL             string   `koanf:"cveUrl"`             // zip of CVE records
+	EPSSURL            string   `koanf:"epssUrl"`            // EPSS scores, CSV by gzip
+	KEVURL             string   `koanf:"kevUrl"`             // CISA's catalogue
+
 	MaxUncompressedBytes int64 `koanf:"maxUncompressedBytes"` // of one layer; default 32 GiB
 	MaxRatio             int64 `koanf:"maxRatio"`             // of a layer's uncompressed to its compressed bytes; default 200
 
@@ -114,7 +127,8 @@ func addKubeconfigFlag(flags *pflag.FlagSet, byDefault string) {
 	flags.String("kubeconfig", "", "`file` of the access to the API server that imagePullSecrets are read through (default "+byDefault+")")
 }
 
-func addScanFlags(flags *pflag.FlagSet) {
+// addRegistryFlags adds the flags of how registries are asked.
+func addRegistryFlags(flags *pflag.FlagSet) {
 	flags.StringSlice("registry-keychains", nil, "sources of the program's own `credentials`: docker, ecr, gcr, acr (default docker)")
 	flags.StringSlice("registry-plain-http", nil, "registries, as `host:port`, that are asked without TLS")
 	flags.StringSlice("registry-allow-networks", nil, "networks, addresses, `hosts` or *.domains that registries may be at beside public addresses")
@@ -123,6 +137,10 @@ func addScanFlags(flags *pflag.FlagSet) {
 	flags.StringSlice("registry-ca-files", nil, "PEM `files` of authorities that are believed beside the system's")
 	flags.Float64("registry-rate-limit", 0, "requests a second to each registry (default no limit)")
 	flags.Int("registry-max-connections", 0, "requests to each registry at a time (default 64)")
+}
+
+func addScanFlags(flags *pflag.FlagSet) {
+	addRegistryFlags(flags)
 	flags.Duration("resolve-ttl", 0, "how long a tag's digest is remembered (default 30s)")
 	flags.Duration("scan-timeout", 0, "for one image (default 10m)")
 	flags.Int("scan-concurrency", 0, "images scanned at a time (default 4)")
@@ -188,6 +206,8 @@ func keys() map[string]string {
 		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight",
 		"policy-files", "allowed-registries", "platforms", "kubeconfig", "registry-keychains", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-config-dir", "registry-ca-files", "registry-rate-limit", "registry-max-connections", "resolve-ttl", "scan-timeout", "scan-concurrency",
 		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio", "decision-retention-days", "flip-retention-days", "max-flips",
+		"feed-url", "feed-update-interval",
+		"download-dir", "download-sources", "download-ecosystems", "download-ca-files", "osv-url", "nvd-url", "cve-url", "epss-url", "kev-url",
 	} {
 		words := strings.Split(flag, "-")
 		for i := range words[1:] {
@@ -220,6 +240,9 @@ func (c *Config) fill() {
 	if c.Feed == "" {
 		c.Feed = filepath.Join(c.DataDir, "feed.index")
 	}
+	if c.DownloadDir == "" {
+		c.DownloadDir = filepath.Join(c.DataDir, "download")
+	}
 }
 
 // validate names every setting that cannot be used.
@@ -244,7 +267,7 @@ func (c *Config) validate() error {
 		}
 	}
 	for name, value := range map[string]int64{
-		"resolveTtl": int64(c.ResolveTTL), "scanTimeout": int64(c.ScanTimeout), "scanConcurrency": int64(c.ScanConcurrency), "maxImageBytes": c.MaxImageBytes, "maxInFlight": int64(c.MaxInFlight),
+		"feedUpdateInterval": int64(c.FeedUpdateInterval), "resolveTtl": int64(c.ResolveTTL), "scanTimeout": int64(c.ScanTimeout), "scanConcurrency": int64(c.ScanConcurrency), "maxImageBytes": c.MaxImageBytes, "maxInFlight": int64(c.MaxInFlight),
 		"registryMaxConnections": int64(c.RegistryMaxConnections), "maxLayerBytes": c.MaxLayerBytes, "maxUncompressedBytes": c.MaxUncompressedBytes, "maxRatio": c.MaxRatio,
 		"decisionRetentionDays": int64(c.DecisionRetentionDays), "flipRetentionDays": int64(c.FlipRetentionDays), "maxFlips": c.MaxFlips,
 	} {
@@ -256,6 +279,9 @@ func (c *Config) validate() error {
 		c.RegistryKeychains[i] = strings.TrimSpace(c.RegistryKeychains[i])
 	}
 	if _, err := serverKeychain(c.RegistryKeychains); err != nil {
+		errs = append(errs, err)
+	}
+	if err := checkFeedURL(c.FeedURL); err != nil {
 		errs = append(errs, err)
 	}
 	if c.RegistryRateLimit < 0 {

@@ -24,47 +24,6 @@ takes a new index over as soon as it is there; a damaged one is refused and the 
 	return cmd
 }
 
-func newFeedBuild(c *command) *cobra.Command {
-	var (
-		sources feed.Sources
-		target  string
-	)
-	cmd := &cobra.Command{
-		Use:   "build --osv DIR",
-		Short: "Build the index from files of public vulnerability data",
-		Long: `Builds the index from the OSV project's exports, <DIR>/<Ecosystem>/all.zip, and rates what
-they do not rate by NVD and CVE records. An image with packages of an ecosystem that is not in the
-index is not judged, and so denied by default: give every ecosystem that your images have.`,
-		Example: `  runecast feed build --osv feeds/osv
-  runecast feed build --osv feeds/osv --nvd nvdcve-2.0.json.gz --cve cve5.zip \
-    --kev known_exploited_vulnerabilities.json --epss epss_scores.csv.gz -o feed.index`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if target == "" {
-				target = c.config.Feed
-			}
-			bars := newStageBars(c.streams.Err)
-			info, err := feed.Build(cmd.Context(), sources, target, bars.progress)
-			bars.finish()
-			if err != nil {
-				return fmt.Errorf("build the feed: %w", err)
-			}
-			return c.printFeed(&outputFlag{}, target, &info)
-		},
-	}
-	flags := cmd.Flags()
-	flags.StringVar(&sources.OSVDir, "osv", "", "`directory` with <Ecosystem>/all.zip as OSV exports them")
-	flags.StringSliceVar(&sources.NVD, "nvd", nil, "NVD JSON 2.0 `files`, plain or gzip")
-	flags.StringSliceVar(&sources.CVE, "cve", nil, "zip `files` of CVE JSON 5 records")
-	flags.StringVar(&sources.KEV, "kev", "", "CISA's known exploited vulnerabilities, a JSON `file`")
-	flags.StringVar(&sources.EPSS, "epss", "", "EPSS scores, a CSV `file`, plain or gzip")
-	flags.StringVarP(&target, "output", "o", "", "index `file` to write (default feed.index in the data directory)")
-	if err := cmd.MarkFlagRequired("osv"); err != nil {
-		panic(err) // the flag was added above
-	}
-	return cmd
-}
-
 func newFeedImport(c *command) *cobra.Command {
 	var output outputFlag
 	cmd := &cobra.Command{
@@ -92,11 +51,18 @@ func newFeedStatus(c *command) *cobra.Command {
 		Example: "  runecast feed status\n  runecast feed status -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			updates, err := feed.ReadUpdateState(c.config.Feed)
+			if err != nil {
+				return err
+			}
 			info, err := feed.Status(c.config.Feed)
 			if err != nil {
+				if updates != nil {
+					err = fmt.Errorf("%w; updates from %s: %s", err, updates.Source, updates.Describe(time.Now()))
+				}
 				return fmt.Errorf("feed status: %w", err)
 			}
-			return c.printFeed(&output, c.config.Feed, &info)
+			return c.printStatus(&output, &info, updates)
 		},
 	}
 	output.add(cmd)
@@ -105,13 +71,26 @@ func newFeedStatus(c *command) *cobra.Command {
 
 // feedJSON is an index's description with where it is and how old its data is.
 type feedJSON struct {
-	File    string `json:"file"`
-	AgeDays int    `json:"ageDays"`
+	File    string            `json:"file"`
+	AgeDays int               `json:"ageDays"`
+	Notes   []string          `json:"notes,omitempty"`
+	Updates *feed.UpdateState `json:"updates,omitempty"`
 	advisory.Info
 }
 
 func (c *command) printFeed(output *outputFlag, file string, info *advisory.Info) error {
-	return output.print(c.streams.Out, feedJSON{File: file, AgeDays: ageDays(info.Date), Info: *info}, func(t *table) {
+	return c.describeFeed(output, &feedJSON{File: file, Info: *info})
+}
+
+func (c *command) printStatus(output *outputFlag, info *advisory.Info, updates *feed.UpdateState) error {
+	return c.describeFeed(output, &feedJSON{File: c.config.Feed, Info: *info, Updates: updates})
+}
+
+func (c *command) describeFeed(output *outputFlag, d *feedJSON) error {
+	d.AgeDays = ageDays(d.Date)
+	info := &d.Info
+	return output.print(c.streams.Out, d, func(t *table) {
+		file := d.File
 		t.row("file", file)
 		t.row("revision", info.Revision)
 		t.row("data of", describeDate(info.Date))
@@ -119,6 +98,10 @@ func (c *command) printFeed(output *outputFlag, file string, info *advisory.Info
 		t.row("advisories", strconv.Itoa(info.Advisories))
 		t.row("rows", strconv.Itoa(info.Rows))
 		t.row("bytes", strconv.FormatInt(info.Bytes, 10))
+		if d.Updates != nil {
+			t.row("updated from", d.Updates.Source)
+			t.row("updates", short(d.Updates.Describe(time.Now()), 85))
+		}
 		t.row("")
 		t.row("SOURCE", "FILE", "RECORDS", "USED", "NEWEST")
 		for _, s := range info.Sources {

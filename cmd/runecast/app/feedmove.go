@@ -8,6 +8,7 @@ import (
 	"github.com/runecast/runecast/pkg/advisory"
 	"github.com/runecast/runecast/pkg/feed"
 	"github.com/runecast/runecast/pkg/feed/artifact"
+	"github.com/runecast/runecast/pkg/image"
 )
 
 func newFeedExport(c *command) *cobra.Command {
@@ -63,13 +64,25 @@ func newFeedPull(c *command) *cobra.Command {
 		Short: "Get the index from a registry, check it and put it in place",
 		Long: `Gets an index that 'feed push' put into a registry. It is verified and replaces the one in place as a
 whole; when anything goes wrong that one stays. Where it is the registry's index already, nothing is done.
-
-` + registryHelp,
+Registries, their mirrors and credentials are those of 'runecast scan'.`,
 		Example: `  runecast feed pull oci://registry.example.com/runecast/feed:latest
   runecast feed pull oci://localhost:5000/feed@sha256:… -o json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			options, bars := c.artifactOptions()
+			own := c.config
+			if len(own.RegistryAllowNetworks) == 0 { // whoever runs a command is on the machine already
+				own.RegistryAllowNetworks = image.LocalNetworks()
+			}
+			puller, err := newPuller(&own, c.log)
+			if err != nil {
+				return err
+			}
+			bars := newStageBars(c.streams.Err)
+			options, err := pullOptions(&own, puller)
+			if err != nil {
+				return err
+			}
+			options.Progress = bars.progress
 			result, err := artifact.Pull(cmd.Context(), args[0], c.config.Feed, options)
 			bars.finish()
 			if err != nil {
@@ -78,7 +91,7 @@ whole; when anything goes wrong that one stays. Where it is the registry's index
 			return c.printMoved(&output, &result)
 		},
 	}
-	addPlainHTTPFlag(cmd)
+	addRegistryFlags(cmd.Flags())
 	output.add(cmd)
 	return cmd
 }

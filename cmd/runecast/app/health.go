@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/runecast/runecast/pkg/advisory"
+	"github.com/runecast/runecast/pkg/feed"
 )
 
 // probeTimeout bounds one readiness check.
@@ -68,6 +69,7 @@ type health struct {
 	recorded func() error                  // nil: the last decision was stored
 	feed     func() (advisory.Info, error) // the feed in use
 	feedErr  func() error                  // nil: the last update of the feed was taken
+	updates  *feed.Updater                 // nil: the server does not update its feed by itself
 	now      func() time.Time
 }
 
@@ -104,6 +106,9 @@ func (h *health) check(ctx context.Context) Readiness {
 		h.one("decisions", stateDegraded, h.recorded()),
 		h.feedCheck(),
 		h.one("feed update", stateDegraded, h.feedErr()),
+	}
+	if h.updates != nil {
+		checks = append(checks, h.one("feed source", stateDegraded, h.updates.Err()))
 	}
 	answer := Readiness{Status: stateOK, Checks: checks}
 	for _, c := range checks {

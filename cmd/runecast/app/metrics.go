@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/runecast/runecast/pkg/admission"
+	"github.com/runecast/runecast/pkg/feed"
 	"github.com/runecast/runecast/pkg/rematch"
 )
 
@@ -92,6 +93,17 @@ func (m *metrics) gauge(name, help string, value func() float64) {
 // counter registers a count that is kept elsewhere.
 func (m *metrics) counter(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
+}
+
+// updates registers what tells of the feed's updates.
+func (m *metrics) updates(u *feed.Updater) {
+	m.counter("runecast_feed_update_failures_total", "Updates of the vulnerability data that failed.", func() float64 { return float64(u.Failures()) })
+	m.gauge("runecast_feed_update_last_success_timestamp_seconds", "When the source of the vulnerability data was last asked with success; 0 where it never was.", func() float64 {
+		if last := u.State().LastSuccess; !last.IsZero() {
+			return float64(last.Unix())
+		}
+		return 0
+	})
 }
 
 func (m *metrics) handler() http.Handler {

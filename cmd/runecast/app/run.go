@@ -41,17 +41,11 @@ type engine struct {
 	policies *policy.Set
 	feeds    *feed.Holder
 	scanner  *scan.Engine
+	puller   *image.Puller
 }
 
-// newEngine wires registry, feed, caches and policies together. A nil store means that nothing outlives the process.
-func newEngine(config *Config, s *store.Store, observe scan.Metrics, progress func(scan.Progress), log logrus.FieldLogger) (*engine, error) {
-	policies, err := loadPolicies(config)
-	if err != nil {
-		return nil, err
-	}
-	for _, warning := range policies.Warnings(time.Now()) {
-		log.Warn(warning)
-	}
+// newPuller makes the client of registries, whose rules hold for images and for the feed.
+func newPuller(config *Config, log logrus.FieldLogger) (*image.Puller, error) {
 	own, err := serverKeychain(config.RegistryKeychains)
 	if err != nil {
 		return nil, err
@@ -66,6 +60,22 @@ func newEngine(config *Config, s *store.Store, observe scan.Metrics, progress fu
 	if err != nil {
 		return nil, fmt.Errorf("set up the registry client: %w", err)
 	}
+	return puller, nil
+}
+
+// newEngine wires registry, feed, caches and policies together. A nil store means that nothing outlives the process.
+func newEngine(config *Config, s *store.Store, observe scan.Metrics, progress func(scan.Progress), log logrus.FieldLogger) (*engine, error) {
+	policies, err := loadPolicies(config)
+	if err != nil {
+		return nil, err
+	}
+	for _, warning := range policies.Warnings(time.Now()) {
+		log.Warn(warning)
+	}
+	puller, err := newPuller(config, log)
+	if err != nil {
+		return nil, err
+	}
 	feeds := feed.NewHolder(config.Feed, 0, log)
 	options := scan.Options{
 		Images: puller, Feeds: feeds, Timeout: config.ScanTimeout, MaxScans: config.ScanConcurrency,
@@ -78,7 +88,7 @@ func newEngine(config *Config, s *store.Store, observe scan.Metrics, progress fu
 	if err != nil {
 		return nil, fmt.Errorf("set up the scanner: %w", err)
 	}
-	return &engine{policies: policies, feeds: feeds, scanner: scanner}, nil
+	return &engine{policies: policies, feeds: feeds, scanner: scanner, puller: puller}, nil
 }
 
 // feedInfo describes the feed in use.
@@ -203,6 +213,15 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	if _, err := e.feedInfo(); err != nil {
 		log.WithError(err).Warn("there is no vulnerability data: images are judged by the policies' onNoFeed until there is; see runecast feed --help")
 	}
+	loops := []func(context.Context) error{authenticator.Run, recorder.Run, e.feeds.Run}
+	updater, err := newUpdater(config, e.puller, e.feeds.Look, log)
+	if err != nil {
+		return nil, errors.Join(err, closeStore(s))
+	}
+	if updater != nil {
+		loops, h.updates = append(loops, updater.Run), updater
+		m.updates(updater)
+	}
 	again := rematch.New(rematch.Options{
 		Store: s, Feeds: e.feeds, Policies: e.policies, Log: log, Flipped: m.Flipped, Busy: func() bool { return handler.InFlight() > 0 },
 	})
@@ -211,7 +230,7 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	})
 	return &server{
 		handler: routes(handler, h, m), health: h, engine: e, store: s,
-		loops: []func(context.Context) error{authenticator.Run, recorder.Run, e.feeds.Run, again.Run, keep.Run},
+		loops: append(loops, again.Run, keep.Run),
 	}, nil
 }
 

@@ -41,17 +41,20 @@ func newServe(c *command) *cobra.Command {
 tls/ca.crt in the data directory, and stays the same. Behind a proxy that ends TLS use --plain-http.
 
 A server without vulnerability data starts, says so, and leaves every verdict to the policies'
-onNoFeed (default: deny). It takes a feed over as soon as there is one.`,
+onNoFeed (default: deny). It takes a feed over as soon as there is one. With --feed-url it gets
+its feed by itself, at once and every hour; where that fails the one in place stays in use.`,
 		Example: `  runecast serve
   runecast serve --listen 127.0.0.1:8080 --plain-http
   runecast serve --tls-cert-file tls.crt --tls-key-file tls.key --policy-files policies.yaml
-  runecast serve --database postgres://runecast@db/runecast --feed /feed/feed.index`,
+  runecast serve --database postgres://runecast@db/runecast --feed /feed/feed.index
+  runecast serve --feed-url oci://registry.example.com/runecast/feed:latest --feed-update-interval 30m`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd.Context()) },
 	}
 	flags := cmd.Flags()
 	addStoreFlags(flags)
 	addFeedFlags(flags)
+	addUpdateFlags(flags)
 	addPolicyFlags(flags)
 	addScanFlags(flags)
 	addRetentionFlags(flags)
