@@ -2,9 +2,13 @@ package app
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -12,14 +16,15 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
-
-	"github.com/cert-manager/cert-manager/pkg/util/pki"
 )
 
 const (
 	caLifetime   = 10 * 365 * 24 * time.Hour
 	leafLifetime = 90 * 24 * time.Hour
 	backdate     = time.Hour // clocks of clients may be behind
+
+	pemCertificate = "CERTIFICATE" // RFC 7468, section 5
+	pemKey         = "PRIVATE KEY" // PKCS #8; RFC 7468, section 10
 )
 
 // selfIssued is the certificate that serve makes for itself when it is run by hand: a CA, kept in the data directory so that
@@ -38,7 +43,7 @@ func (s selfIssued) issue() (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	key, err := pki.GenerateECPrivateKey(pki.ECCurve256)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("make the serving key: %w", err)
 	}
@@ -61,11 +66,11 @@ func (s selfIssued) authority() (*x509.Certificate, crypto.Signer, error) {
 	certPEM, certErr := os.ReadFile(s.caFile())
 	keyPEM, keyErr := os.ReadFile(keyFile) //nolint:gosec // in the data directory
 	if certErr == nil && keyErr == nil {
-		ca, err := pki.DecodeX509CertificateBytes(certPEM)
+		ca, err := decodeCertificate(certPEM)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read the CA certificate %s: %w; remove it and ca.key to have new ones made", s.caFile(), err)
 		}
-		key, err := pki.DecodePrivateKeyBytes(keyPEM)
+		key, err := decodeKey(keyPEM)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read the CA key %s: %w; remove it and ca.crt to have new ones made", keyFile, err)
 		}
@@ -87,7 +92,7 @@ func unlessMissing(err error) error {
 }
 
 func (s selfIssued) newAuthority(keyFile string) (*x509.Certificate, crypto.Signer, error) {
-	key, err := pki.GenerateECPrivateKey(pki.ECCurve256)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the CA key: %w", err)
 	}
@@ -100,10 +105,11 @@ func (s selfIssued) newAuthority(keyFile string) (*x509.Certificate, crypto.Sign
 	if err != nil {
 		return nil, nil, fmt.Errorf("issue the CA certificate: %w", err)
 	}
-	keyPEM, err := pki.EncodePKCS8PrivateKey(key)
+	encoded, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode the CA key: %w", err)
 	}
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: pemKey, Bytes: encoded})
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("make the directory of certificates: %w", err)
 	}
@@ -116,11 +122,39 @@ func (s selfIssued) newAuthority(keyFile string) (*x509.Certificate, crypto.Sign
 // sign issues a certificate with a random positive serial number.
 func sign(template, issuer *x509.Certificate, public crypto.PublicKey, key crypto.Signer) ([]byte, *x509.Certificate, error) {
 	// A nil serial number makes crypto/x509 draw a random one, as RFC 5280 asks for.
-	encoded, certificate, err := pki.SignCertificate(template, issuer, public, key)
+	signed, err := x509.CreateCertificate(rand.Reader, template, issuer, public, key)
 	if err != nil {
 		return nil, nil, fmt.Errorf("sign %s: %w", template.Subject.CommonName, err)
 	}
-	return encoded, certificate, nil
+	certificate, err := x509.ParseCertificate(signed)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read what was signed for %s: %w", template.Subject.CommonName, err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: signed}), certificate, nil
+}
+
+func decodeCertificate(encoded []byte) (*x509.Certificate, error) {
+	block, _ := pem.Decode(encoded)
+	if block == nil || block.Type != pemCertificate {
+		return nil, errors.New("it is no certificate in PEM")
+	}
+	return x509.ParseCertificate(block.Bytes) //nolint:wrapcheck // the caller says what was read
+}
+
+func decodeKey(encoded []byte) (crypto.Signer, error) {
+	block, _ := pem.Decode(encoded)
+	if block == nil || block.Type != pemKey {
+		return nil, errors.New("it is no private key of PKCS #8 in PEM")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller says what was read
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, errors.New("it is no key to sign with")
+	}
+	return signer, nil
 }
 
 // subjects lists the names and addresses of this machine and the ones given.

@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/v1/google"
 	"github.com/sirupsen/logrus"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -81,9 +80,9 @@ func newPullSecrets(config *Config, inCluster bool, log logrus.FieldLogger) (adm
 	}
 	access.UserAgent = "runecast/" + buildVersion().Version
 	access.QPS, access.Burst = 50, 100 // the cache and the reviews' own limit bound it before
-	client, err := kubernetes.NewForConfig(access)
+	cluster, err := keychain.NewCluster(access)
 	if err != nil {
 		return nil, fmt.Errorf("set up the client of the API server for pull secrets: %w", err)
 	}
-	return pullSecrets{keychain.NewReader(client, 0, time.Now)}, nil
+	return pullSecrets{keychain.NewReader(cluster, 0, time.Now)}, nil
 }

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
-	corev1 "k8s.io/api/core/v1"
 )
 
 // Limits of what is taken of secrets; Kubernetes stores no secret of more than 1 MiB.
@@ -77,19 +76,19 @@ var errNoDockerConfig = errors.New("it is of neither type kubernetes.io/dockerco
 var errDamaged = errors.New("its content is not the JSON of a Docker configuration")
 
 // parseSecret reads the credentials in a pull secret. An entry that names no host is left out, as the kubelet can never match it.
-func parseSecret(secret *corev1.Secret) ([]entry, error) {
+func parseSecret(s *secret) ([]entry, error) {
 	auths := map[string]authn.AuthConfig{}
-	switch secret.Type {
-	case corev1.SecretTypeDockerConfigJson:
+	switch s.Type {
+	case typeDockerConfig:
 		var doc struct {
 			Auths map[string]authn.AuthConfig `json:"auths"`
 		}
-		if json.Unmarshal(secret.Data[corev1.DockerConfigJsonKey], &doc) != nil {
+		if json.Unmarshal(s.Data[keyDockerConfig], &doc) != nil {
 			return nil, errDamaged
 		}
 		auths = doc.Auths
-	case corev1.SecretTypeDockercfg:
-		if json.Unmarshal(secret.Data[corev1.DockerConfigKey], &auths) != nil {
+	case typeDockercfg:
+		if json.Unmarshal(s.Data[keyDockercfg], &auths) != nil {
 			return nil, errDamaged
 		}
 	default:

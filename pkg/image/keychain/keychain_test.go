@@ -3,6 +3,7 @@ package keychain_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -20,6 +21,28 @@ import (
 
 	"github.com/runecast/runecast/pkg/image/keychain"
 )
+
+// inProcess is a cluster whose API server is client-go's fake.
+type inProcess struct{ client *fake.Clientset }
+
+func (c inProcess) Get(ctx context.Context, resource, namespace, name string) ([]byte, error) {
+	var (
+		object any
+		err    error
+	)
+	switch resource {
+	case "secrets":
+		object, err = c.client.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	case "serviceaccounts":
+		object, err = c.client.CoreV1().ServiceAccounts(namespace).Get(ctx, name, metav1.GetOptions{})
+	default:
+		err = errors.New("asked for " + resource)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(object)
+}
 
 func meta(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: "shop", Name: name} }
 
@@ -60,7 +83,7 @@ func TestMatching(t *testing.T) {
 		&corev1.Secret{ObjectMeta: meta("older"), Type: corev1.SecretTypeDockercfg, Data: map[string][]byte{
 			corev1.DockerConfigKey: []byte(`{"old.corp":{"username":"user","password":"older"}}`),
 		}})
-	access := keychain.NewReader(client, 0, nil).Access(t.Context(), "shop", "", []string{"host", "path", "wild", "port", "hub", "hubshort", "older", "v2"})
+	access := keychain.NewReader(inProcess{client}, 0, nil).Access(t.Context(), "shop", "", []string{"host", "path", "wild", "port", "hub", "hubshort", "older", "v2"})
 	if len(access.Unread()) != 0 {
 		t.Errorf("unread: %q", access.Unread())
 	}
@@ -104,7 +127,7 @@ func TestUnread(t *testing.T) {
 		}
 		return false, nil, nil
 	})
-	access := keychain.NewReader(client, 0, nil).Access(t.Context(), "shop", "robot",
+	access := keychain.NewReader(inProcess{client}, 0, nil).Access(t.Context(), "shop", "robot",
 		[]string{"forbidden", "missing", "broken", "opaque", "damaged", "good", strings.Repeat("n", 254)})
 	want := []string{
 		"secret forbidden in namespace shop cannot be read: grant the server get on secrets in that namespace",
@@ -131,7 +154,7 @@ func TestRotation(t *testing.T) {
 	t.Parallel()
 	client := fake.NewClientset(account("default"), pullSecret("login", "a.example"))
 	var now atomic.Int64
-	r := keychain.NewReader(client, 30*time.Second, func() time.Time { return time.Unix(now.Load(), 0) })
+	r := keychain.NewReader(inProcess{client}, 30*time.Second, func() time.Time { return time.Unix(now.Load(), 0) })
 	read := func() string {
 		a := r.Access(t.Context(), "shop", "", []string{"login", "late"})
 		return passwords(a, "a.example/app") + passwords(a, "b.example/app")
@@ -171,7 +194,7 @@ func TestSlowServer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
-	access := keychain.NewReader(client, 0, nil).Access(ctx, "shop", "", nil)
+	access := keychain.NewReader(inProcess{client}, 0, nil).Access(ctx, "shop", "", nil)
 	if len(access.Unread()) != 1 || time.Since(begin) > 2*time.Second {
 		t.Errorf("unread %q after %s", access.Unread(), time.Since(begin))
 	}
@@ -182,6 +205,6 @@ func FuzzSecret(f *testing.F) {
 	f.Add([]byte(`{"auths":{"*.example/[":{"auth":"dTpw"}}}`), "a.example/b")
 	f.Fuzz(func(_ *testing.T, data []byte, repository string) {
 		secret := &corev1.Secret{ObjectMeta: meta("s"), Type: corev1.SecretTypeDockerConfigJson, Data: map[string][]byte{corev1.DockerConfigJsonKey: data}}
-		keychain.NewReader(fake.NewClientset(secret, account("default")), 0, nil).Access(context.Background(), "shop", "", []string{"s"}).Credentials(repository)
+		keychain.NewReader(inProcess{fake.NewClientset(secret, account("default"))}, 0, nil).Access(context.Background(), "shop", "", []string{"s"}).Credentials(repository)
 	})
 }

@@ -2,16 +2,15 @@ package keychain
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 )
 
 const (
@@ -28,7 +27,7 @@ const (
 
 // Reader gets pull secrets from a cluster. It is safe for concurrent use.
 type Reader struct {
-	client  kubernetes.Interface
+	cluster Cluster
 	ttl     time.Duration
 	now     func() time.Time
 	flights singleflight.Group
@@ -46,14 +45,14 @@ type object struct {
 }
 
 // NewReader makes a Reader. Objects are read anew after ttl, by default 30 s, so that a rotated secret takes effect by then.
-func NewReader(client kubernetes.Interface, ttl time.Duration, now func() time.Time) *Reader {
+func NewReader(cluster Cluster, ttl time.Duration, now func() time.Time) *Reader {
 	if ttl <= 0 {
 		ttl = defaultTTL
 	}
 	if now == nil {
 		now = time.Now
 	}
-	return &Reader{client: client, ttl: ttl, now: now, kept: map[string]*object{}}
+	return &Reader{cluster: cluster, ttl: ttl, now: now, kept: map[string]*object{}}
 }
 
 // Access reads the credentials of a workload: those of its own pull secrets or, where it names none, those of its service account, by
@@ -155,29 +154,34 @@ func (r *Reader) read(ctx context.Context, kind, namespace, name string) *object
 		return &object{until: r.now().Add(min(r.ttl, failedTTL)), problem: problem}
 	}
 	if kind == kindAccount {
-		account, err := r.client.CoreV1().ServiceAccounts(namespace).Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
+		var account serviceAccount
+		if err := r.object(ctx, resourceAccounts, namespace, name, &account); err != nil {
 			return fail(unreadable(kind, namespace, name, err))
 		}
-		o.secrets = namesOf(account.ImagePullSecrets)
+		o.secrets = account.names()
 		return o
 	}
-	secret, err := r.client.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	var content secret
+	err := r.object(ctx, resourceSecrets, namespace, name, &content)
 	if err != nil {
 		return fail(unreadable(kind, namespace, name, err))
 	}
-	if o.entries, err = parseSecret(secret); err != nil {
+	if o.entries, err = parseSecret(&content); err != nil {
 		return fail(fmt.Sprintf("correct secret %s in namespace %s, which is no pull secret: %v", name, namespace, err))
 	}
 	return o
 }
 
-func namesOf(references []corev1.LocalObjectReference) []string {
-	names := make([]string, 0, len(references))
-	for _, reference := range references {
-		names = append(names, reference.Name)
+// object gets and decodes one object.
+func (r *Reader) object(ctx context.Context, resource, namespace, name string, into any) error {
+	data, err := r.cluster.Get(ctx, resource, namespace, name)
+	if err != nil {
+		return err //nolint:wrapcheck // the caller words it
 	}
-	return names
+	if json.Unmarshal(data, into) != nil {
+		return errors.New("the API server's answer is not the JSON of an object") // and the decoder's words may quote a secret
+	}
+	return nil
 }
 
 // unreadable words why an object was not read and what to do. The API server's own words are for those who operate the server.
