@@ -14,8 +14,8 @@
 // archives within each other, 16 MiB of an installed.json or deps.json, 4 MiB of a gem's specification, 16 MiB of a Go program's module information, 100,000 packages in a database, 64 MiB of what one layer may
 // contribute.
 //
-// The extractors are osv-scalibr's, behind this package's own types; the search for Go's build information is our own, since
-// the library's needs the whole file in memory. So are the readers of rpm's databases, since the library's give parts for the whole where
-// one is damaged. A database over 1 MiB lies in a temporary file ($TMPDIR, else /tmp) while it is read. One that cannot be read is
+// The readers are this package's own. Libraries' leave out in silence what they cannot read, hold whole files, and bring along much that a
+// process pays for in memory at its start (docs/adr/0007-memory.md); a part of the packages must never be given for the whole, so rpm's
+// databases are read by the same rule. A database over 1 MiB lies in a temporary file ($TMPDIR, else /tmp) while it is read. One that cannot be read is
 // listed under Inventory.Unread.
 package inventory

@@ -7,56 +7,20 @@ import (
 	"fmt"
 	"io"
 	"strings"
-
-	cpb "github.com/google/osv-scalibr/binary/proto/config_go_proto"
-	"github.com/google/osv-scalibr/extractor/filesystem/os/dpkg"
-	dpkgmeta "github.com/google/osv-scalibr/extractor/filesystem/os/dpkg/metadata"
 )
 
-// dpkgExtractor reads dpkg's database (deb822 paragraphs, see dpkg-query(1) and deb822(5)), whole or in distroless' parts.
-//
-// The library's extractor leaves out, without an error, a last paragraph that is cut short, a paragraph with no name,
-// version or status, and in status.d whatever it cannot parse. So the text is checked first, line by line, and only the
-// fields that matter are handed on; what comes back is counted.
-type dpkgExtractor struct{ library }
+// dpkgExtractor reads dpkg's database (deb822 paragraphs, see dpkg-query(1) and deb822(5)), whole or in distroless' parts. A last
+// paragraph that is cut short and a package with no name or version are errors, since a part of the packages is never given for
+// the whole.
+type dpkgExtractor struct{}
 
-func newDpkg() (dpkgExtractor, error) {
-	e, err := dpkg.New(&cpb.PluginConfig{MaxFileSizeBytes: maxResult})
-	if err != nil {
-		return dpkgExtractor{}, fmt.Errorf("dpkg: %w", err)
-	}
-	return dpkgExtractor{library{e}}, nil
-}
-
-func (d dpkgExtractor) extract(ctx context.Context, c candidate) (contents, error) {
-	out := &pieces{run: d.packages}
+func (dpkgExtractor) extract(ctx context.Context, c candidate) (contents, error) {
+	var out installedList
 	whole := classify(c.path) == kindDpkg
-	if err := dpkgParagraphs(ctx, newLineReader(c.r, c.size), whole, out); err != nil {
+	if err := dpkgParagraphs(ctx, newLineReader(c.r, c.size), whole, &out); err != nil {
 		return contents{}, err
 	}
 	return contents{Packages: out.found}, nil
-}
-
-// packages reads a piece of a checked database.
-func (d dpkgExtractor) packages(ctx context.Context, text string) ([]found, error) {
-	pkgs, err := d.run(ctx, dpkgStatus, text)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]found, 0, len(pkgs))
-	for _, p := range pkgs {
-		meta, ok := p.Metadata.(*dpkgmeta.Metadata)
-		if !ok {
-			return nil, fmt.Errorf("package %s comes without its metadata", p.Name)
-		}
-		f := found{
-			Name: p.Name, Version: p.Version, Source: meta.SourceName, SourceVersion: meta.SourceVersion, Arch: meta.Architecture,
-			Vendor: meta.Maintainer != distributor,
-		}
-		sourceOf(&f)
-		out = append(out, f)
-	}
-	return out, nil
 }
 
 // sourceOf leaves only what differs between a package and its source. A binary rebuild without a source change (1.2-3+b1 of
@@ -90,7 +54,7 @@ func isKernelHeaders(f *found) bool {
 	return false
 }
 
-// paragraph collects the fields of one package that are handed on.
+// paragraph collects the fields of one package that matter.
 type paragraph struct {
 	fields  int
 	name    string
@@ -101,21 +65,23 @@ type paragraph struct {
 	own     bool // it is the distribution's, see isDistributors
 }
 
-// dpkgParagraphs checks a database and hands on a reduced one. whole means the database proper, where the last line must be
+// dpkgParagraphs reads a database. whole means the database proper, where the last line must be
 // complete.
-func dpkgParagraphs(ctx context.Context, lines *lineReader, whole bool, out *pieces) error {
+func dpkgParagraphs(ctx context.Context, lines *lineReader, whole bool, out *installedList) error {
 	var p paragraph
 	flush := func() error {
-		installed, err := p.installed()
+		f, installed, err := p.installed()
 		if err != nil {
 			return fmt.Errorf("paragraph before line %d: %w", lines.number+1, err)
 		}
-		if installed {
-			p.write(&out.text)
-			err = out.end(ctx)
-		}
 		p = paragraph{}
-		return err
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if !installed {
+			return nil
+		}
+		return out.add(f)
 	}
 	for {
 		line, err := lines.next()
@@ -135,10 +101,7 @@ func dpkgParagraphs(ctx context.Context, lines *lineReader, whole bool, out *pie
 	if whole && !lines.ended {
 		return fmt.Errorf("it is cut short in line %d", lines.number)
 	}
-	if err := flush(); err != nil {
-		return err
-	}
-	return out.flush(ctx)
+	return flush()
 }
 
 // add takes one line of a paragraph.
@@ -166,7 +129,7 @@ func (p *paragraph) add(line []byte, at *lineReader) error {
 	return nil
 }
 
-// field gives where a field goes that is handed on, and nil for all others. Field names have no case.
+// field gives where a field goes that matters, and nil for all others. Field names have no case.
 func (p *paragraph) field(key []byte) *string {
 	switch {
 	case bytes.EqualFold(key, []byte("Package")):
@@ -195,35 +158,32 @@ func isFieldName(key []byte) bool {
 // installed tells whether the package's files are in the image. That is so in every state but "not-installed" and
 // "config-files": an unpacked package that waits for its configuration or a trigger can be run all the same. Without a state it
 // is taken for installed: distroless images write none, nor do chiselled Ubuntu ones, in var/lib/dpkg/status itself.
-func (p *paragraph) installed() (bool, error) {
+func (p *paragraph) installed() (f found, installed bool, err error) {
 	if p.fields == 0 {
-		return false, nil
+		return found{}, false, nil
 	}
 	if p.name == "" || strings.ContainsAny(p.name, " \t") {
-		return false, fmt.Errorf("a package has no name, or the bad name %q", p.name)
+		return found{}, false, fmt.Errorf("a package has no name, or the bad name %q", p.name)
 	}
 	if p.status != "" {
 		words := strings.Fields(p.status)
 		if len(words) != 3 {
-			return false, fmt.Errorf("package %s has the bad status %q", p.name, p.status)
+			return found{}, false, fmt.Errorf("package %s has the bad status %q", p.name, p.status)
 		}
 		if words[2] == "not-installed" || words[2] == "config-files" {
-			return false, nil
+			return found{}, false, nil
 		}
 	}
 	if p.version == "" {
-		return false, fmt.Errorf("package %s has no version", p.name)
+		return found{}, false, fmt.Errorf("package %s has no version", p.name)
 	}
-	return true, nil
-}
-
-func (p *paragraph) write(out *strings.Builder) {
-	fmt.Fprintf(out, "Package: %s\nStatus: install ok installed\nVersion: %s\nArchitecture: %s\n", p.name, p.version, p.arch)
-	if p.source != "" {
-		fmt.Fprintf(out, "Source: %s\n", p.source)
+	f = found{Name: p.name, Version: p.version, Source: p.source, Arch: p.arch, Vendor: !p.own}
+	if name, version, ok := strings.Cut(p.source, " ("); ok { // Source: name (version)
+		if f.Source, ok = name, strings.HasSuffix(version, ")"); !ok {
+			return found{}, false, fmt.Errorf("package %s has the bad source %q", p.name, p.source)
+		}
+		f.SourceVersion = strings.TrimSuffix(version, ")")
 	}
-	if p.own {
-		fmt.Fprintf(out, "Maintainer: %s\n", distributor)
-	}
-	out.WriteByte('\n')
+	sourceOf(&f)
+	return f, true, nil
 }

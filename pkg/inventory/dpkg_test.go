@@ -76,7 +76,7 @@ func TestDatabaseFaults(t *testing.T) {
 		"dpkg is binary":            {status, "\x7fELF\x02\x01\x01\x00\x00\x00", "var/lib/dpkg/status is corrupt: line 1 has a zero byte"},
 		"dpkg is prose":             {status, dpkgBash + "hello there\n", "var/lib/dpkg/status is corrupt: line 8 is no field: \"hello there\""},
 		"dpkg starts in the middle": {status, " more\n" + dpkgBash, "var/lib/dpkg/status is corrupt: line 1 continues nothing"},
-		"dpkg with a bad source":    {status, "Package: a\nVersion: 1\nStatus: install ok installed\nSource: b (1\n\n", `var/lib/dpkg/status is corrupt: os/dpkg: parseSourceNameVersion("b (1"): invalid DPKG Source field: "b (1"`},
+		"dpkg with a bad source":    {status, "Package: a\nVersion: 1\nStatus: install ok installed\nSource: b (1\n\n", `var/lib/dpkg/status is corrupt: paragraph before line 6: package a has the bad source "b (1"`},
 		"dpkg with a huge field":    {status, "Package: " + strings.Repeat("a", 70_000) + "\n\n", "var/lib/dpkg/status is corrupt: line 1 is longer than 65536 bytes"},
 		"dpkg not in UTF-8":         {status, installed("a\xff", "1"), "var/lib/dpkg/status is corrupt: it is not text in UTF-8"},
 		"part is prose":             {part, "hello there\n", "var/lib/dpkg/status.d/x is corrupt: line 1 is no field: \"hello there\""},

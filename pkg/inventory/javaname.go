@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/osv-scalibr/extractor/filesystem/language/java/archive"
 	"github.com/google/osv-scalibr/extractor/filesystem/language/java/groupid"
 )
 
@@ -89,8 +88,8 @@ func (m javaManifest) first(fields ...string) string {
 func (m javaManifest) identity(name string) (found, bool) {
 	name = strings.ReplaceAll(name[strings.LastIndex(name, "!")+1:], "\\", "/")
 	var artifact, version string
-	if props := archive.ParseFilename(path.Base(name)); props != nil && isJavaName(props.ArtifactID) && isJavaName(props.Version) {
-		artifact, version = props.ArtifactID, props.Version
+	if a, v := jarName(path.Base(name)); isJavaName(a) && isJavaName(v) {
+		artifact, version = a, v
 	} else {
 		artifact = m.first("implementation-title", "specification-title", "bundle-symbolicname", "automatic-module-name")
 		stem := strings.TrimSuffix(path.Base(name), path.Ext(name))
@@ -110,6 +109,43 @@ func (m javaManifest) identity(name string) (found, bool) {
 		group = artifact
 	}
 	return found{Name: group + ":" + artifact, Version: strings.Clone(version)}, true
+}
+
+// jarName parts a file's name at the first place after which a version begins: after a dash, as Maven names files
+// (guava-31.1-jre.jar), else after the first underscore, as bundles are named, else after the first dot. It gives nothing where there is none.
+func jarName(base string) (artifact, version string) {
+	stem := strings.TrimSuffix(base, path.Ext(base))
+	for i := range len(stem) {
+		if stem[i] == '-' && isJarVersion(stem[i+1:]) {
+			return stem[:i], stem[i+1:]
+		}
+	}
+	for _, separator := range []string{"_", "."} {
+		if artifact, version, ok := strings.Cut(stem, separator); ok && isJarVersion(version) {
+			return artifact, version
+		}
+	}
+	return "", ""
+}
+
+// isJarVersion tells whether a text begins as versions do: with a digit, or build, r or rc and a number, as in r09 and rc1. What is
+// r and a number and goes on as a word is a name.
+func isJarVersion(text string) bool {
+	digits := func(s string) int { return len(s) - len(strings.TrimLeft(s, "0123456789")) }
+	if digits(text) > 0 {
+		return true
+	}
+	if rest, ok := strings.CutPrefix(text, "build"); ok && digits(rest) > 0 {
+		return true
+	}
+	rest, ok := strings.CutPrefix(text, "r")
+	rest = strings.TrimPrefix(rest, "c")
+	n := digits(rest)
+	if !ok || n == 0 {
+		return false
+	}
+	rest = rest[n:]
+	return rest == "" || (rest[0]|0x20 < 'a' || rest[0]|0x20 > 'z')
 }
 
 // group gives the group that a manifest names for an artifact. Of a bundle's symbolic name it is what comes before the artifact's name, or up

@@ -1,12 +1,9 @@
 package inventory_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
-
-	"github.com/google/osv-scalibr/log"
 
 	"github.com/runecast/runecast/pkg/inventory"
 )
@@ -83,7 +80,7 @@ func TestPython(t *testing.T) {
 		"archive elsewhere": {text("Django.egg", middle), "", "Django.egg: it is not read: EGG-INFO/PKG-INFO in it: open: only the first and the last 4194304 bytes are looked at"},
 		"long header":       {text(site+"Django-3.2.1.dist-info/METADATA", "License: "+strings.Repeat("x", 100_000)+"\n more\n"+wheelMetadata), "Django 3.2.1", ""},
 		"no archive there":  {text("usr/lib/python3/dist-packages/a.whl", "junk"), "", "unread usr/lib/python3/dist-packages/a.whl: it is not read: it is no zip archive: zip: not a valid zip file"},
-		"no version":        {text(site+"x.dist-info/METADATA", "Name: x\n"), "", "unread " + site + `x.dist-info/METADATA: it is not read: python/wheelegg: Name or Version is empty (name: "x", version: "")`},
+		"no version":        {text(site+"x.dist-info/METADATA", "Name: x\n"), "", "unread " + site + `x.dist-info/METADATA: it is not read: its name or its version is missing: name "x", version ""`},
 		"no archive":        {text("a.whl", "junk"), "", "a.whl: it is not read: it is no zip archive: zip: not a valid zip file"},
 		"empty archive":     {text("a.egg", zipText(t, "x", "y")), "", "a.egg: it is not read: it has no metadata of a Python distribution"},
 		"METADATA of else":  {text("srv/METADATA", wheelMetadata), "", ""},
@@ -215,36 +212,3 @@ func TestAPK(t *testing.T) {
 		t.Errorf("musl has source %q", inv.Packages[2].Source)
 	}
 }
-
-// TestQuiet asserts that the library below logs nothing, for good files and bad ones: it would be on standard error, beside
-// the product's own log. The library's logger is global, so the test does not run beside others.
-func TestQuiet(t *testing.T) { //nolint:paralleltest // it replaces a global logger
-	written := &recorder{}
-	log.SetLogger(written)
-	defer log.SetLogger(&log.DefaultLogger{})
-	for _, it := range []item{
-		text("var/lib/dpkg/status", dpkgBash), text("var/lib/dpkg/status", "junk\n"), text("var/lib/dpkg/status.d/x", "junk\n"),
-		text("var/lib/dpkg/status", "Package: x\nStatus: unknown ok not-installed\n\n"), text("var/lib/dpkg/status.d/y", "Package: y\n"),
-		text("lib/apk/db/installed", apkMusl), text("lib/apk/db/installed", "P:x\n\n"), text("node_modules/a/package.json", "{"),
-	} {
-		scanItems(t, it)
-	}
-	if len(written.lines) > 0 {
-		t.Errorf("logged: %q", written.lines)
-	}
-}
-
-// recorder is a logger of the library that keeps what is logged at the levels that it shows.
-type recorder struct {
-	log.DefaultLogger
-	lines []string
-}
-
-func (r *recorder) Errorf(format string, args ...any) {
-	r.lines = append(r.lines, fmt.Sprintf(format, args...))
-}
-func (r *recorder) Warnf(format string, args ...any) { r.Errorf(format, args...) }
-func (r *recorder) Infof(format string, args ...any) { r.Errorf(format, args...) }
-func (r *recorder) Error(args ...any)                { r.lines = append(r.lines, fmt.Sprint(args...)) }
-func (r *recorder) Warn(args ...any)                 { r.Error(args...) }
-func (r *recorder) Info(args ...any)                 { r.Error(args...) }

@@ -8,54 +8,36 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	cpb "github.com/google/osv-scalibr/binary/proto/config_go_proto"
-	"github.com/google/osv-scalibr/extractor/filesystem/language/javascript/packagejson"
 )
 
 // npmExtractor reads the package.json of modules below node_modules. Lock files and an application's own package.json
 // say what was wanted, not what is installed, so they are not read. A package.json with no name or no version, as many
-// modules have in their subdirectories, is not a module's and gives nothing; the library decides that.
-type npmExtractor struct{ library }
+// modules have in their subdirectories, is not a module's and gives nothing; nor does that of an extension of Visual Studio Code
+// (https://code.visualstudio.com/api/references/extension-manifest) or of a package of Unity (https://docs.unity3d.com/Manual/upm-manifestPkg.html).
+type npmExtractor struct{}
 
-// manifest is what the library needs to decide. Everything else in a package.json is left out, since the library refuses
-// the whole file over a field of an unusual form, such as a list of dependencies, that npm itself overlooks.
+// manifest is what decides. Everything else in a package.json is left out, since a field of an unusual form, such as a list of
+// dependencies, is one that npm itself overlooks.
 type manifest struct {
-	Name        json.RawMessage `json:"name"`
-	Version     json.RawMessage `json:"version"`
-	Engines     json.RawMessage `json:"engines"`
-	Contributes json.RawMessage `json:"contributes"`
-	Unity       json.RawMessage `json:"unity"`
+	Name        json.RawMessage
+	Version     json.RawMessage
+	Engines     json.RawMessage
+	Contributes json.RawMessage
+	Unity       json.RawMessage
 }
 
-// text writes the manifest. The values are valid JSON already.
-func (m *manifest) text() string {
-	out, sep := make([]byte, 0, 256), byte('{')
-	for _, field := range []struct {
-		key   string
-		value json.RawMessage
-	}{{"name", m.Name}, {"version", m.Version}, {"engines", m.Engines}, {"contributes", m.Contributes}, {"unity", m.Unity}} {
-		if field.value != nil {
-			out = append(append(out, sep, '"'), field.key...)
-			out = append(append(out, '"', ':'), field.value...)
-			sep = ','
+// isModules tells whether the file is a module's of npm.
+func (m *manifest) isModules() bool {
+	var engines map[string]json.RawMessage
+	if json.Unmarshal(m.Engines, &engines) == nil {
+		if _, ok := engines["vscode"]; ok {
+			return false
 		}
 	}
-	if sep == '{' {
-		out = append(out, sep)
-	}
-	return string(append(out, '}'))
+	return m.Contributes == nil && (m.Unity == nil || string(m.Unity) == `""`)
 }
 
-func newNPM() (npmExtractor, error) {
-	e, err := packagejson.New(&cpb.PluginConfig{MaxFileSizeBytes: maxManifest})
-	if err != nil {
-		return npmExtractor{}, fmt.Errorf("npm: %w", err)
-	}
-	return npmExtractor{library{e}}, nil
-}
-
-func (n npmExtractor) extract(ctx context.Context, c candidate) (contents, error) {
+func (npmExtractor) extract(_ context.Context, c candidate) (contents, error) {
 	if c.size > maxManifest {
 		return contents{}, fmt.Errorf("it is larger than %d bytes", maxManifest)
 	}
@@ -69,11 +51,14 @@ func (n npmExtractor) extract(ctx context.Context, c candidate) (contents, error
 	if m.Name[0] != '"' || m.Version[0] != '"' {
 		return contents{Warning: "it is no module's: its name or its version is not a text"}, nil
 	}
-	pkgs, err := n.run(ctx, c.path, m.text())
-	if err != nil {
-		return contents{}, err
+	var f found
+	if err := errors.Join(json.Unmarshal(m.Name, &f.Name), json.Unmarshal(m.Version, &f.Version)); err != nil {
+		return contents{}, fmt.Errorf("it is no package.json: %w", err)
 	}
-	return contents{Packages: plainPackages(pkgs)}, nil
+	if f.Name == "" || f.Version == "" || !m.isModules() {
+		return contents{}, nil
+	}
+	return contents{Packages: []found{f}}, nil
 }
 
 // read takes the fields as they come, so that of a large file no more is held than its longest text. Where a field is there
@@ -106,8 +91,7 @@ func (m *manifest) read(r io.Reader) error {
 	return nil
 }
 
-// field keeps the value of a field, or passes over it. The library refuses some fields in a form that npm overlooks; they are
-// left out then.
+// field keeps the value of a field, or passes over it, as npm does with some fields of an unusual form.
 func (m *manifest) field(dec *json.Decoder, name string) error {
 	to := map[string]*json.RawMessage{"name": &m.Name, "version": &m.Version, "engines": &m.Engines, "contributes": &m.Contributes, "unity": &m.Unity}[name]
 	if to == nil {

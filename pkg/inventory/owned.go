@@ -63,9 +63,6 @@ func eachLine(ctx context.Context, lines *lineReader, do func([]byte), hashes *[
 	}
 }
 
-// distributor stands for Debian or Ubuntu in what is handed on of a dpkg database.
-const distributor = "distribution"
-
 // isDistributors tells from a field of a package in dpkg's database that it was made by Debian or Ubuntu, whose advisories
 // cover what is in it. Vendors' packages (NodeSource's nodejs, docker-ce) are in the same database and in nobody's advisories.
 func isDistributors(field, value []byte) bool {

@@ -18,11 +18,7 @@ import (
 // Merge lists it among what is unread, or as a warning where it need not belong to a package.
 func ScanLayer(ctx context.Context, open func(context.Context) (io.ReadCloser, error), opts Options) (*Layer, error) {
 	opts = opts.withDefaults()
-	readers, err := extractors()
-	if err != nil {
-		return nil, err
-	}
-	s := newScanner(opts, readers)
+	s := newScanner(opts, extractors())
 	if err := s.pass(ctx, open, s.first); err != nil {
 		return nil, err
 	}
