@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -115,7 +116,7 @@ func (in interner) newRecord(o *osvRecord) (*record, error) {
 		if kept.versions, err = advisory.UncoveredVersions(ecosystem, kept.ranges, a.Versions); err != nil {
 			return nil, err
 		}
-		kept.versions = in.texts(kept.versions)
+		kept.versions = in.texts(slices.DeleteFunc(kept.versions, func(v string) bool { return v == "" })) // an empty text is no version
 		if len(kept.ranges) > 0 || len(kept.versions) > 0 {
 			for _, name := range namesOf(o, ecosystem, a) {
 				kept.name = in.text(name)
