@@ -72,22 +72,7 @@ func decodeOSV(text []byte) (*osvRecord, error) {
 	if r.ID == "" {
 		return nil, errors.New("it is no OSV record: it has no id")
 	}
-	r.adoptRelated()
 	return &r, nil
-}
-
-// adoptRelated takes the CVEs that a distribution's record is related to for those that it is about, where it names none that it is
-// about: AlmaLinux's notices have all of theirs there (https://github.com/AlmaLinux/osv-database). Elsewhere a related CVE is another one.
-func (r *osvRecord) adoptRelated() {
-	foreign := func(a osvAffected) bool { return releaseless(advisory.BaseEcosystem(a.Package.Ecosystem)) }
-	if len(r.Affected) == 0 || slices.ContainsFunc(r.Affected, foreign) || len(r.cvesOf()) > 0 {
-		return
-	}
-	for _, id := range r.Related {
-		if isCVE(id) {
-			r.Upstream = append(r.Upstream, id)
-		}
-	}
 }
 
 // ranges gives the ranges of package versions. GIT ranges are about commits and say nothing about packages.
