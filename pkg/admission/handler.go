@@ -43,10 +43,12 @@ var (
 	ErrForbidden       = errors.New("the token's access type does not allow to submit reviews")
 )
 
-// Authorizer decides who may submit reviews. It gets the Authorization header's value and fails with ErrUnauthenticated or
-// ErrForbidden.
+// Authorizer decides who may submit reviews, and fails with ErrUnauthenticated or ErrForbidden.
 type Authorizer interface {
+	// AuthorizeReview gets the Authorization header's value.
 	AuthorizeReview(ctx context.Context, authorization string) error
+	// AuthorizeKey gets the key of the path …/policy/<id>/key/<key>, where the API server has no token to send.
+	AuthorizeKey(ctx context.Context, key string) error
 }
 
 // Policies finds policies by their id.
@@ -94,10 +96,12 @@ func NewHandler(config HandlerConfig) *Handler { //nolint:gocritic // made once;
 	return &Handler{HandlerConfig: config, slots: make(chan struct{}, config.MaxInFlight), bodies: semaphore.NewWeighted(maxBodies)}
 }
 
-// Register adds the endpoint, under both its paths, to a mux.
+// Register adds the endpoint, under both its paths, with and without a key in them, to a mux.
 func (h *Handler) Register(mux *http.ServeMux) {
-	mux.Handle(ReviewPath+"{policy}", h)
-	mux.Handle(ReviewPathAlias+"{policy}", h)
+	for _, prefix := range []string{ReviewPath, ReviewPathAlias} {
+		mux.Handle(prefix+"{policy}", h)
+		mux.Handle(prefix+"{policy}"+keySegment+"{key}", h)
+	}
 }
 
 // InFlight is how many reviews are being handled.
@@ -109,13 +113,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.recover(w)
 	if refusal := h.serve(w, r, arrived); refusal != nil {
 		h.Metrics.Refused(refusal.code)
-		h.Log.WithFields(logrus.Fields{"code": refusal.code, "path": r.URL.Path, "remote": r.RemoteAddr}).Warn(refusal.message)
+		h.Log.WithFields(logrus.Fields{"code": refusal.code, "path": safePath(r.URL.Path), "remote": r.RemoteAddr}).Warn(refusal.message)
 		refusal.write(w)
 	}
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Time) *problem {
-	if err := h.Authorizer.AuthorizeReview(r.Context(), r.Header.Get("Authorization")); err != nil {
+	if err := h.authorize(r); err != nil {
 		return refuseAccess(err)
 	}
 	if refusal := checkRequest(r); refusal != nil {
@@ -145,6 +149,14 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, arrived time.Tim
 	h.answer(w, envelope, response)
 	h.keep(&request, decision)
 	return nil
+}
+
+// authorize checks the path's key where there is one, else the header.
+func (h *Handler) authorize(r *http.Request) error {
+	if key := r.PathValue("key"); key != "" {
+		return h.Authorizer.AuthorizeKey(r.Context(), key) //nolint:wrapcheck // one of two errors that are told apart
+	}
+	return h.Authorizer.AuthorizeReview(r.Context(), r.Header.Get("Authorization")) //nolint:wrapcheck // likewise
 }
 
 // keep counts, logs and records a decision after it was answered. Dry runs are not recorded.

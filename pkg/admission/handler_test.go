@@ -37,6 +37,7 @@ func TestRefusals(t *testing.T) {
 		{"wrong token", good, header("Authorization", "Bearer x"), 401, "a valid API token is required: send it as Authorization: Bearer <token>"},
 		{"token before policy", good, func(r *http.Request) { r.Header.Del("Authorization"); r.URL.Path = admission.ReviewPath + "99" }, 401, "a valid API token is required: send it as Authorization: Bearer <token>"},
 		{"access type", good, header("Authorization", "Bearer "+weakToken), 403, "the token's access type does not allow to submit reviews"},
+		{"wrong key", good, path(admission.ReviewPath + "2/key/x"), 401, "a valid API token is required: send it as Authorization: Bearer <token>"},
 		{"unknown policy", good, path(admission.ReviewPath + "99"), 404, `there is no policy with the id "99"; list the policies with: runecast policy list`},
 		{"get", "", func(r *http.Request) { r.Method = http.MethodGet }, 405, `reviews are sent with POST, not "GET"`},
 		{"put", good, func(r *http.Request) { r.Method = http.MethodPut }, 405, `reviews are sent with POST, not "PUT"`},

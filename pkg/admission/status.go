@@ -3,6 +3,7 @@ package admission
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 )
@@ -48,7 +49,18 @@ func (p problem) write(w http.ResponseWriter) {
 // NotFound answers every path that the server does not know, in the same shape as all other problems. It never redirects: the API
 // server would follow, and send the review and its credentials elsewhere.
 func NotFound(w http.ResponseWriter, r *http.Request) {
-	problem{code: http.StatusNotFound, message: "there is nothing at " + strconv.Quote(truncate(r.URL.Path, 200)) + "; reviews are taken at " + ReviewPath + "<policy id>"}.write(w)
+	problem{code: http.StatusNotFound, message: "there is nothing at " + strconv.Quote(truncate(safePath(r.URL.Path), 200)) + "; reviews are taken at " + ReviewPath + "<policy id>"}.write(w)
+}
+
+// keySegment stands before the key in a review's path.
+const keySegment = "/key/"
+
+// safePath is a path for logs and answers, without a key that may stand in it.
+func safePath(path string) string {
+	if before, _, found := strings.Cut(path, keySegment); found {
+		return before + keySegment + "…"
+	}
+	return path
 }
 
 func truncate(text string, most int) string {

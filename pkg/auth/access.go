@@ -48,6 +48,7 @@ type Principal struct {
 	TokenID    string
 	Name       string // of the token
 	AccessType AccessType
+	PathKey    bool // presented in a review's path
 }
 
 // May tells whether the caller is allowed an action.

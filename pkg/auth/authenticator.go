@@ -92,14 +92,19 @@ func (a *Authenticator) Authenticate(ctx context.Context, authorization string) 
 	if secret == "" {
 		return Principal{}, ErrNoToken
 	}
-	return a.AuthenticateSecret(ctx, secret)
+	return a.authenticate(ctx, secret, false)
 }
 
-// AuthenticateSecret is Authenticate for a token that came by itself, as in a webhook's path.
-func (a *Authenticator) AuthenticateSecret(ctx context.Context, secret string) (Principal, error) {
-	if secret == "" {
+// AuthenticateKey is Authenticate for a key that came in a review's path. Such keys and API tokens do not stand for each other:
+// a path is seen by more people than a header.
+func (a *Authenticator) AuthenticateKey(ctx context.Context, key string) (Principal, error) {
+	if key == "" {
 		return Principal{}, ErrNoToken
 	}
+	return a.authenticate(ctx, key, true)
+}
+
+func (a *Authenticator) authenticate(ctx context.Context, secret string, inPath bool) (Principal, error) {
 	if len(secret) > maxSecret {
 		return Principal{}, ErrBadToken
 	}
@@ -107,7 +112,7 @@ func (a *Authenticator) AuthenticateSecret(ctx context.Context, secret string) (
 	sum := sha256.Sum256(text[:copy(text[:], secret)])
 
 	if found := a.current.Load().find(&sum); found.liveAt(a.clock()) {
-		return a.accept(found), nil
+		return a.accept(found, inPath)
 	}
 	refreshed := a.refreshFor(ctx)
 	if err := ctx.Err(); err != nil {
@@ -116,7 +121,7 @@ func (a *Authenticator) AuthenticateSecret(ctx context.Context, secret string) (
 	found := a.current.Load().find(&sum)
 	switch {
 	case found.liveAt(a.clock()):
-		return a.accept(found), nil
+		return a.accept(found, inPath)
 	case found == nil && refreshed != nil:
 		return Principal{}, ErrUnavailable
 	default:
@@ -124,10 +129,13 @@ func (a *Authenticator) AuthenticateSecret(ctx context.Context, secret string) (
 	}
 }
 
-// accept notes the use of a token, for the background to store, and gives its principal.
-func (a *Authenticator) accept(found *entry) Principal {
+// accept notes the use of a token, for the background to store, and gives its principal, unless it came in the wrong place.
+func (a *Authenticator) accept(found *entry, inPath bool) (Principal, error) {
+	if found.principal.PathKey != inPath {
+		return Principal{}, ErrBadToken
+	}
 	found.usage.note(a.clock())
-	return found.principal
+	return found.principal, nil
 }
 
 // presented takes the token out of an Authorization header; empty when there is none, which is also the case for other schemes.

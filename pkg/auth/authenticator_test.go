@@ -66,7 +66,7 @@ func TestAuthenticateHeader(t *testing.T) {
 			}
 		})
 	}
-	if _, err := a.AuthenticateSecret(t.Context(), ""); !errors.Is(err, auth.ErrNoToken) {
+	if _, err := a.AuthenticateKey(t.Context(), ""); !errors.Is(err, auth.ErrNoToken) {
 		t.Errorf("an empty secret gives %v", err)
 	}
 }

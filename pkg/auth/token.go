@@ -24,6 +24,7 @@ type Token struct {
 	ExpiresAt  time.Time  `json:"expiresAt,omitzero"`  // zero: never
 	RevokedAt  time.Time  `json:"revokedAt,omitzero"`  // zero: not revoked
 	LastUsedAt time.Time  `json:"lastUsedAt,omitzero"` // to the minute; zero: never
+	PathKey    bool       `json:"-"`                   // a key for a review's path, and good for nothing else; never stored
 }
 
 // TokenStore keeps tokens.

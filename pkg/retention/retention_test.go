@@ -75,6 +75,7 @@ type broken struct{}
 func (broken) PruneDecisions(context.Context, time.Time, int) (int64, error) {
 	return 0, errors.New("disk full")
 }
+
 func (broken) PruneFlips(context.Context, time.Time, int64, int) (int64, error) {
 	return 0, errors.New("disk full")
 }

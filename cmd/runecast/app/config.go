@@ -18,6 +18,7 @@ import (
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 
+	"github.com/runecast/runecast/pkg/auth"
 	"github.com/runecast/runecast/pkg/workload"
 )
 
@@ -43,6 +44,10 @@ type Config struct {
 	TLSKeyFile  string   `koanf:"tlsKeyFile"`  // PEM
 	TLSNames    []string `koanf:"tlsNames"`    // more names and addresses for the self-issued certificate
 	MaxInFlight int      `koanf:"maxInFlight"` // reviews handled at a time; default 1024
+
+	ReviewKeyDir    string `koanf:"reviewKeyDir"`    // directory with the files key and previous: keys that may stand in a review's path; default none
+	TokenDir        string `koanf:"tokenDir"`        // directory whose files are API tokens beside those in the database; default none
+	TokenAccessType string `koanf:"tokenAccessType"` // access type of the tokens of tokenDir; default Review
 
 	PolicyFiles       []string `koanf:"policyFiles"`       // YAML files of policies beside the built-in ones
 	AllowedRegistries []string `koanf:"allowedRegistries"` // patterns for built-in policy 4
@@ -86,7 +91,7 @@ type Config struct {
 
 func defaults() map[string]any {
 	return map[string]any{
-		"dataDir": defaultDataDir(), "listen": ":9080", "maxInFlight": 1024, "platforms": []string{"linux/amd64"},
+		"dataDir": defaultDataDir(), "listen": ":9080", "maxInFlight": 1024, "tokenAccessType": string(auth.AccessReview), "platforms": []string{"linux/amd64"},
 		"registryKeychains": []string{keychainDocker}, "resolveTtl": "30s", "scanTimeout": "10m", "maxImageBytes": int64(16) << 30,
 		"decisionRetentionDays": 365, "flipRetentionDays": 90, "maxFlips": 100_000,
 	}
@@ -204,6 +209,7 @@ func keys() map[string]string {
 	names := map[string]string{}
 	for _, flag := range []string{
 		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight",
+		"review-key-dir", "token-dir", "token-access-type",
 		"policy-files", "allowed-registries", "platforms", "kubeconfig", "registry-keychains", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-config-dir", "registry-ca-files", "registry-rate-limit", "registry-max-connections", "resolve-ttl", "scan-timeout", "scan-concurrency",
 		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio", "decision-retention-days", "flip-retention-days", "max-flips",
 		"feed-url", "feed-update-interval",
@@ -256,6 +262,9 @@ func (c *Config) validate() error {
 	}
 	if c.PlainHTTP && c.TLSCertFile != "" {
 		errs = append(errs, errors.New("plainHttp and tlsCertFile exclude each other"))
+	}
+	if _, err := auth.ParseAccessType(c.TokenAccessType); err != nil {
+		errs = append(errs, fmt.Errorf("tokenAccessType: %w", err))
 	}
 	if c.LogFormat != "" && c.LogFormat != logJSON && c.LogFormat != logText {
 		errs = append(errs, fmt.Errorf("logFormat: %q is neither json nor text", c.LogFormat))

@@ -175,6 +175,7 @@ type server struct {
 	loops   []func(context.Context) error // until their context ends
 	engine  *engine
 	store   *store.Store
+	metrics *metrics
 }
 
 // newServer wires the server up. Nothing runs until its loops and its handler do.
@@ -192,7 +193,7 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	if err != nil {
 		return nil, errors.Join(err, closeStore(s))
 	}
-	authenticator := auth.NewAuthenticator(s, auth.Options{Log: log})
+	authenticator := auth.NewAuthenticator(auth.WithFiles(s, credentialFiles(config)...), auth.Options{Log: log})
 	recorder := admission.NewRecorder(s, log)
 	h := &health{
 		loaded: authenticator.Loaded, tokens: authenticator.Healthy, writable: (&remembered{ask: s.Writable}).get, recorded: recorder.Err, feed: e.feedInfo, feedErr: e.feeds.LastError, now: time.Now,
@@ -229,7 +230,7 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 		Store: s, Log: log, Pruned: m.Pruned, Decisions: days(config.DecisionRetentionDays), Flips: days(config.FlipRetentionDays), MaxFlips: config.MaxFlips,
 	})
 	return &server{
-		handler: routes(handler, h, m), health: h, engine: e, store: s,
+		handler: routes(handler, h, m), health: h, engine: e, store: s, metrics: m,
 		loops: append(loops, again.Run, keep.Run),
 	}, nil
 }
@@ -247,7 +248,15 @@ type authorizer struct{ tokens *auth.Authenticator }
 
 // AuthorizeReview implements admission.Authorizer.
 func (a authorizer) AuthorizeReview(ctx context.Context, authorization string) error {
-	principal, err := a.tokens.Authenticate(ctx, authorization)
+	return mayReview(a.tokens.Authenticate(ctx, authorization))
+}
+
+// AuthorizeKey implements admission.Authorizer.
+func (a authorizer) AuthorizeKey(ctx context.Context, key string) error {
+	return mayReview(a.tokens.AuthenticateKey(ctx, key))
+}
+
+func mayReview(principal auth.Principal, err error) error {
 	switch {
 	case errors.Is(err, auth.ErrNoToken), errors.Is(err, auth.ErrBadToken):
 		return admission.ErrUnauthenticated

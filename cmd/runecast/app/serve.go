@@ -64,6 +64,9 @@ its feed by itself, at once and every hour; where that fails the one in place st
 	flags.String("tls-cert-file", "", "PEM `file` of the certificate and its chain (default: a self-issued one)")
 	flags.String("tls-key-file", "", "PEM `file` of the certificate's key")
 	flags.StringSlice("tls-names", nil, "more `names` and addresses for the self-issued certificate")
+	flags.String("review-key-dir", "", "`directory` with the files key and previous: keys that may stand in a review's path")
+	flags.String("token-dir", "", "`directory` whose files are API tokens, such as a mounted Secret")
+	flags.String("token-access-type", "", "access `type` of the tokens of --token-dir (default Review)")
 	flags.Int("max-in-flight", 0, "reviews handled at a time (default 1024)")
 	flags.StringSlice("platforms", nil, "`os/arch` of the cluster's nodes, for workloads that do not say (default linux/amd64)")
 	return cmd
@@ -75,7 +78,7 @@ func (c *command) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	listener, err := c.listen(ctx)
+	listener, err := c.listen(ctx, s.metrics)
 	if err != nil {
 		return errors.Join(err, s.close(ctx))
 	}
@@ -120,7 +123,7 @@ func (c *command) scheme() string {
 }
 
 // listen opens the server's address, with TLS unless it is switched off.
-func (c *command) listen(ctx context.Context) (net.Listener, error) {
+func (c *command) listen(ctx context.Context, m *metrics) (net.Listener, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", c.config.Listen)
 	if err != nil {
@@ -133,6 +136,7 @@ func (c *command) listen(ctx context.Context) (net.Listener, error) {
 	if err := certificate.start(); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
+	m.gauge("runecast_certificate_expiry_timestamp_seconds", "When the serving certificate ends, in seconds since 1970.", func() float64 { return float64(certificate.ends().Unix()) })
 	return tls.NewListener(listener, &tls.Config{
 		MinVersion: tls.VersionTLS12, GetCertificate: certificate.get, NextProtos: []string{"http/1.1"},
 	}), nil

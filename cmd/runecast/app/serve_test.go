@@ -145,7 +145,7 @@ func TestServe(t *testing.T) {
 	for _, want := range []string{
 		`runecast_reviews_total{allowed="false",dry_run="false",policy="2",reason="violation",verdict="deny"} 1`,
 		`runecast_reviews_total{allowed="true",dry_run="false",policy="2",reason="compliant",verdict="allow"} 1`,
-		`runecast_review_duration_seconds_count{policy="2"} 2`, `runecast_scans_total{outcome="ok"} 2`, "runecast_cache_hits_total", "runecast_feed_age_seconds ",
+		`runecast_review_duration_seconds_count{policy="2"} 2`, `runecast_scans_total{outcome="ok"} 2`, "runecast_cache_hits_total", "runecast_feed_age_seconds ", "runecast_certificate_expiry_timestamp_seconds 1",
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("the metrics lack %s", want)

@@ -47,6 +47,13 @@ func (s *servingCertificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	return s.current, nil
 }
 
+// ends is when the certificate of the moment ends.
+func (s *servingCertificate) ends() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current.Leaf.NotAfter
+}
+
 func (s *servingCertificate) refresh() {
 	if !s.stale(s.current) {
 		return
