@@ -143,7 +143,7 @@ func TestUnread(t *testing.T) {
 	if got := passwords(access, "registry.example/app"); got != "good" {
 		t.Errorf("the secret that can be read gives %q", got)
 	}
-	access = keychain.NewReader(client, 0, nil).Access(t.Context(), "shop", "robot", nil)
+	access = keychain.NewReader(inProcess{client}, 0, nil).Access(t.Context(), "shop", "robot", nil)
 	if got := access.Unread(); len(got) != 1 || got[0] != "service account robot in namespace shop does not exist: create it, or correct its name" {
 		t.Errorf("without secrets and account: unread %q", got)
 	}

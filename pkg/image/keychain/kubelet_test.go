@@ -80,7 +80,7 @@ func TestKubeletsPlaces(t *testing.T) {
 		{"registry-1.docker.io", "index.docker.io/library/nginx", false},
 	} {
 		client := fake.NewClientset(pullSecret("s", c.key))
-		access := keychain.NewReader(client, 0, nil).Access(t.Context(), "shop", "", []string{"s"})
+		access := keychain.NewReader(inProcess{client}, 0, nil).Access(t.Context(), "shop", "", []string{"s"})
 		if got := len(access.Credentials(c.repository)) == 1; got != c.serves {
 			t.Errorf("%q serves %s: %v, want %v", c.key, c.repository, got, c.serves)
 		}
@@ -94,7 +94,7 @@ func TestKubeletsOrder(t *testing.T) {
 	client := fake.NewClientset(pullSecret("host", "registry.example", "index.docker.io"), pullSecret("again", "https://registry.example/v1/"),
 		pullSecret("path", "registry.example/shop"), pullSecret("deep", "registry.example/shop/app"), pullSecret("wild", "*.example"),
 		pullSecret("hub", "docker.io"))
-	access := keychain.NewReader(client, 0, nil).Access(t.Context(), "shop", "", []string{"wild", "host", "again", "path", "hub", "deep"})
+	access := keychain.NewReader(inProcess{client}, 0, nil).Access(t.Context(), "shop", "", []string{"wild", "host", "again", "path", "hub", "deep"})
 	for repository, want := range map[string]string{
 		"registry.example/shop/app": "deep path host again wild", "index.docker.io/library/nginx": "hub",
 	} {
@@ -125,7 +125,7 @@ func TestKubeletsEntries(t *testing.T) {
 		secret := &corev1.Secret{ObjectMeta: meta("s"), Type: corev1.SecretTypeDockerConfigJson, Data: map[string][]byte{
 			corev1.DockerConfigJsonKey: fmt.Appendf(nil, `{"auths":{"registry.example":%s}}`, c.entry),
 		}}
-		access := keychain.NewReader(fake.NewClientset(secret), 0, nil).Access(t.Context(), "shop", "", []string{"s"})
+		access := keychain.NewReader(inProcess{fake.NewClientset(secret)}, 0, nil).Access(t.Context(), "shop", "", []string{"s"})
 		got := ""
 		for _, config := range access.Credentials("registry.example/app") {
 			got += config.Username + ":" + config.Password
@@ -158,7 +158,7 @@ func TestAccountsSecrets(t *testing.T) {
 		{"bank", "", nil, "", []string{"serviceaccounts"}},
 	} {
 		client.ClearActions()
-		access := keychain.NewReader(client, 0, nil).Access(t.Context(), c.namespace, c.account, c.secrets)
+		access := keychain.NewReader(inProcess{client}, 0, nil).Access(t.Context(), c.namespace, c.account, c.secrets)
 		var asked []string
 		for _, action := range client.Actions() {
 			if action.GetNamespace() != c.namespace || action.GetVerb() != "get" {
