@@ -36,7 +36,7 @@ func (t AccessType) May(action Action) bool {
 	switch t {
 	case AccessGlobalAdmin:
 		return true
-	case AccessReview:
+	case AccessReview, AccessPathKey:
 		return action == ActionReview
 	default:
 		return false
@@ -48,7 +48,6 @@ type Principal struct {
 	TokenID    string
 	Name       string // of the token
 	AccessType AccessType
-	PathKey    bool // presented in a review's path
 }
 
 // May tells whether the caller is allowed an action.

@@ -131,7 +131,7 @@ func (a *Authenticator) authenticate(ctx context.Context, secret string, inPath 
 
 // accept notes the use of a token, for the background to store, and gives its principal, unless it came in the wrong place.
 func (a *Authenticator) accept(found *entry, inPath bool) (Principal, error) {
-	if found.principal.PathKey != inPath {
+	if (found.principal.AccessType == AccessPathKey) != inPath {
 		return Principal{}, ErrBadToken
 	}
 	found.usage.note(a.clock())

@@ -23,11 +23,10 @@ const (
 // file's name is the credential's name, its content without surrounding white space the secret. Names that begin with a dot,
 // which is where the kubelet keeps what it swaps, and directories are passed over.
 type FileSource struct {
-	Dir        string
+	Dir string
+	// AccessType is what the credentials may do. Those of AccessPathKey stand in a review's path, and nowhere else: every reader
+	// of webhook configurations sees them.
 	AccessType AccessType
-	// PathKey lets the credentials stand in a review's path, and nowhere else: a webhook configuration that every reader of
-	// webhook configurations sees holds them.
-	PathKey bool
 	// Names are the files to read; none means all.
 	Names []string
 }
@@ -112,7 +111,7 @@ func (s *FileSource) wanted(name string) bool {
 
 // token reads one file; nil where it is a directory, empty, or gone since it was listed.
 func (s *FileSource) token(name string) (*Token, error) {
-	file, err := os.Open(filepath.Join(s.Dir, name))
+	file, err := os.Open(filepath.Join(s.Dir, name)) //nolint:gosec // a file of the directory that the operator names
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -120,8 +119,8 @@ func (s *FileSource) token(name string) (*Token, error) {
 		return nil, err
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err != nil || info.IsDir() {
-		return nil, err
+	if info, failure := file.Stat(); failure != nil || info.IsDir() {
+		return nil, failure
 	}
 	content, err := io.ReadAll(io.LimitReader(file, maxHeader))
 	if err != nil {
@@ -137,5 +136,5 @@ func (s *FileSource) token(name string) (*Token, error) {
 		return nil, errors.New("it has a character that no token has: white space or one of / ? # %")
 	}
 	hash := sha256.Sum256([]byte(secret))
-	return &Token{ID: fileID + filepath.Base(s.Dir) + "/" + name, Name: name, AccessType: s.AccessType, PathKey: s.PathKey, Hash: hash[:]}, nil
+	return &Token{ID: fileID + filepath.Base(s.Dir) + "/" + name, Name: name, AccessType: s.AccessType, Hash: hash[:]}, nil
 }

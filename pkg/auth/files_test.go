@@ -20,7 +20,7 @@ const (
 // mount writes files as the kubelet mounts a Secret: into a directory of their own, behind a link that is swapped.
 func mount(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
-	version, err := os.MkdirTemp(dir, "..version")
+	version, err := os.MkdirTemp(dir, "..version") //nolint:usetesting // it lies in the directory that is mounted
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestCredentialsOfFiles(t *testing.T) {
 	mount(t, keys, map[string]string{"key": pathKey + "\n", "other": nextKey})
 	mount(t, tokens, map[string]string{"kube-apiserver": fileToken})
 	store := auth.WithFiles(&memory{},
-		auth.FileSource{Dir: keys, AccessType: auth.AccessReview, PathKey: true, Names: []string{"key", "previous"}},
+		auth.FileSource{Dir: keys, AccessType: auth.AccessPathKey, Names: []string{"key", "previous"}},
 		auth.FileSource{Dir: tokens, AccessType: auth.AccessGlobalAdmin},
 		auth.FileSource{Dir: filepath.Join(tokens, "missing"), AccessType: auth.AccessGlobalAdmin})
 	a := auth.NewAuthenticator(store, auth.Options{Refresh: 10 * time.Millisecond})
@@ -101,7 +101,7 @@ func TestDamagedCredentialFiles(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			mount(t, dir, map[string]string{"key": pathKey})
-			a := auth.NewAuthenticator(auth.WithFiles(&memory{}, auth.FileSource{Dir: dir, AccessType: auth.AccessReview, PathKey: true}), auth.Options{Refresh: 10 * time.Millisecond})
+			a := auth.NewAuthenticator(auth.WithFiles(&memory{}, auth.FileSource{Dir: dir, AccessType: auth.AccessPathKey}), auth.Options{Refresh: 10 * time.Millisecond})
 			run(t, a)
 			if _, err := a.AuthenticateKey(t.Context(), pathKey); err != nil {
 				t.Fatal(err)

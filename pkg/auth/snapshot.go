@@ -31,7 +31,7 @@ func newSnapshot(tokens []Token, at time.Time, table *usageTable) (*snapshot, er
 			continue
 		}
 		e := entry{
-			principal: Principal{TokenID: t.ID, Name: t.Name, AccessType: t.AccessType, PathKey: t.PathKey},
+			principal: Principal{TokenID: t.ID, Name: t.Name, AccessType: t.AccessType},
 			expires:   t.ExpiresAt,
 			usage:     table.of(t.ID, t.LastUsedAt),
 		}

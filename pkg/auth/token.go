@@ -12,6 +12,7 @@ type AccessType string
 const (
 	AccessGlobalAdmin AccessType = "Global Admin" // everything
 	AccessReview      AccessType = "Review"       // submit admission reviews and nothing else
+	AccessPathKey     AccessType = "Review key"   // the same, and in a review's path alone; of keys in files, never issued or stored
 )
 
 // Token is an API token as it is stored: never the secret itself.
@@ -24,7 +25,6 @@ type Token struct {
 	ExpiresAt  time.Time  `json:"expiresAt,omitzero"`  // zero: never
 	RevokedAt  time.Time  `json:"revokedAt,omitzero"`  // zero: not revoked
 	LastUsedAt time.Time  `json:"lastUsedAt,omitzero"` // to the minute; zero: never
-	PathKey    bool       `json:"-"`                   // a key for a review's path, and good for nothing else; never stored
 }
 
 // TokenStore keeps tokens.

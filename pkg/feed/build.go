@@ -96,7 +96,7 @@ func (b *builder) findZips(s *Sources) ([]osvZip, error) {
 	var zips []osvZip
 	for _, e := range entries {
 		dir := filepath.Join(s.OSVDir, e.Name())
-		if stat, err := os.Stat(dir); err != nil || !stat.IsDir() || strings.HasPrefix(e.Name(), ".") {
+		if stat, failure := os.Stat(dir); failure != nil || !stat.IsDir() || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
 		ecosystem, err := url.PathUnescape(e.Name())
@@ -111,20 +111,25 @@ func (b *builder) findZips(s *Sources) ([]osvZip, error) {
 			zips = append(zips, osvZip{ecosystem: ecosystem, file: file})
 		}
 	}
+	return zips, s.complete(zips, remedy)
+}
+
+// complete tells what is asked for and not there, so that it shows before minutes of work are done for nothing.
+func (s *Sources) complete(zips []osvZip, remedy string) error {
 	for _, name := range s.Ecosystems {
 		if !slices.ContainsFunc(zips, func(z osvZip) bool { return z.ecosystem == name }) {
-			return nil, fmt.Errorf("the OSV directory %q has no export of %s; %s", s.OSVDir, name, remedy)
+			return fmt.Errorf("the OSV directory %q has no export of %s; %s", s.OSVDir, name, remedy)
 		}
 	}
 	if len(zips) == 0 {
-		return nil, fmt.Errorf("the OSV directory %q has no <Ecosystem>/all.zip; %s", s.OSVDir, remedy)
+		return fmt.Errorf("the OSV directory %q has no <Ecosystem>/all.zip; %s", s.OSVDir, remedy)
 	}
 	for _, file := range slices.Concat(s.NVD, s.CVE, []string{s.KEV, s.EPSS}) {
 		if _, err := os.Stat(file); file != "" && err != nil {
-			return nil, fmt.Errorf("%w; give a file that exists, or leave this source out", err)
+			return fmt.Errorf("%w; give a file that exists, or leave this source out", err)
 		}
 	}
-	return zips, nil
+	return nil
 }
 
 // read reads all sources: the records first, since they say which CVEs matter.
@@ -165,8 +170,8 @@ func (b *builder) readOSV(ctx context.Context, z osvZip) error {
 	changes := filepath.Join(filepath.Dir(z.file), changesFile)
 	if _, err := os.Stat(changes); err == nil {
 		take := func(name string) bool { newer[name] = true; return true }
-		if err := b.readZip(ctx, z.ecosystem, advisory.Source{Name: "osv/" + z.ecosystem + " changes", File: changes}, take); err != nil {
-			return err
+		if failure := b.readZip(ctx, z.ecosystem, advisory.Source{Name: "osv/" + z.ecosystem + " changes", File: changes}, take); failure != nil {
+			return failure
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("osv/%s: %w", z.ecosystem, err)
@@ -182,7 +187,7 @@ func (b *builder) readOSV(ctx context.Context, z osvZip) error {
 }
 
 // readZip reads those records of a zip that take takes, by the names of their files.
-func (b *builder) readZip(ctx context.Context, ecosystem string, of advisory.Source, take func(name string) bool) error {
+func (b *builder) readZip(ctx context.Context, ecosystem string, of advisory.Source, take func(name string) bool) error { //nolint:gocritic // hugeParam: once a file
 	s, err := describe(ctx, of.Name, of.File)
 	if err != nil {
 		return err

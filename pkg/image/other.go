@@ -88,8 +88,7 @@ func (o *outward) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err == nil {
 		resp, err = o.guard.inner.RoundTrip(req)
 	}
-	var no *forbidden
-	if errors.As(err, &no) {
+	if no, ok := errors.AsType[*forbidden](err); ok {
 		closeBody(req)
 		return nil, &NotAllowedError{Host: req.URL.Host, reason: no.reason()}
 	}

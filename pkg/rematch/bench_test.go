@@ -22,11 +22,11 @@ const benchImages = 10_000
 // BenchmarkRematch matches 10,000 stored inventories of 400 packages each in SQLite against a new feed. Three policies' decisions are
 // recorded about each; every eighth image flips under each of them. One operation is the whole run.
 func BenchmarkRematch(b *testing.B) {
-	ix, known, real := benchIndex(b)
+	ix, known, isReal := benchIndex(b)
 	dsn := storetest.SQLite().New(b)
 	s, raw := storetest.Open(b, dsn), storetest.SQLite().Raw(b, dsn)
 	findings := fill(b, s, ix, newMaker(known))
-	if !real {
+	if !isReal {
 		b.Log("there is no real data: the feed is made")
 	}
 	var peak atomic.Uint64

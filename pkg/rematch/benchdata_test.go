@@ -32,7 +32,7 @@ const (
 type versions map[string][]string
 
 // benchIndex makes an index of the real feeds, where they are there, else of made records, and gives what its advisories name.
-func benchIndex(b *testing.B) (ix *advisory.Index, known map[string]versions, real bool) {
+func benchIndex(b *testing.B) (ix *advisory.Index, known map[string]versions, isReal bool) {
 	b.Helper()
 	dir := cmp.Or(os.Getenv("RUNECAST_TEST_FEEDS"), filepath.Join("..", "shared", "feeds"))
 	if !filepath.IsAbs(dir) {
@@ -43,7 +43,7 @@ func benchIndex(b *testing.B) (ix *advisory.Index, known map[string]versions, re
 		KEV: filepath.Join(dir, "known_exploited_vulnerabilities.json"),
 	}
 	_, err := os.Stat(sources.OSVDir)
-	if real = err == nil; !real {
+	if isReal = err == nil; !isReal {
 		sources = feed.Sources{OSVDir: madeOSV(b)}
 	}
 	path := filepath.Join(b.TempDir(), "feed.index")
@@ -54,7 +54,7 @@ func benchIndex(b *testing.B) (ix *advisory.Index, known map[string]versions, re
 	for _, ecosystem := range []string{"Debian", "npm", "PyPI", "Go"} {
 		readOSV(b, filepath.Join(sources.OSVDir, ecosystem, "all.zip"), known)
 	}
-	return openIndex(b, path), known, real
+	return openIndex(b, path), known, isReal
 }
 
 // record is the part of an OSV record that the benchmark needs.

@@ -88,8 +88,8 @@ func (l *Loop) Once(ctx context.Context) error {
 		return err
 	}
 	if due {
-		if _, err := l.Store.Exclusively(ctx, r.all); err != nil {
-			return err
+		if _, failure := l.Store.Exclusively(ctx, r.all); failure != nil {
+			return failure
 		}
 	}
 	progress, err := l.Store.Rematched(ctx)

@@ -18,6 +18,7 @@ import (
 func TestFlipsBothWays(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, dsn string) {
+		t.Helper()
 		l := newLab(t, dsn)
 		l.feeds.set(newIndex(t, "CVE-1", harmless))
 		l.scanned(1, 2)
@@ -73,6 +74,7 @@ func TestPolicyChanged(t *testing.T) {
 func TestUnreadInventories(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, dsn string) {
+		t.Helper()
 		log, hook := logtest.NewNullLogger()
 		l := newLab(t, dsn, func(o *rematch.Options) {
 			o.Log = log
@@ -106,6 +108,7 @@ func TestUnreadInventories(t *testing.T) {
 func TestCutOff(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, dsn string) {
+		t.Helper()
 		const images = 150 // three pages
 		puts := 0
 		l := newLab(t, dsn, func(o *rematch.Options) {
@@ -143,6 +146,7 @@ func TestCutOff(t *testing.T) {
 func TestFeedReplacedDuringARun(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, dsn string) {
+		t.Helper()
 		var l *lab
 		newest := newIndex(t, "CVE-2", harmless)
 		l = newLab(t, dsn, func(o *rematch.Options) {

@@ -56,7 +56,7 @@ func TestOnce(t *testing.T) {
 	if err != nil || len(left) != young || told != old || pauses != 2 {
 		t.Errorf("%d decisions are left, %d told in batches with %d pauses between them, %v", len(left), told, pauses, err)
 	}
-	if entries := hook.AllEntries(); len(entries) != 1 || entries[0].Level != logrus.InfoLevel || entries[0].Data["deleted"] != int64(old) {
+	if entries := hook.AllEntries(); len(entries) != 1 || entries[0].Level != logrus.InfoLevel || entries[0].Data["deleted"] != int64(old) { //nolint:forbidigo // a level, not a logger
 		t.Errorf("the log has %v", entries)
 	}
 }

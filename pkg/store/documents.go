@@ -31,11 +31,11 @@ func (s *Store) exec(ctx context.Context, statement string, args ...any) error {
 // execCount is exec and gives how many rows there were. A run that is repeated counts its own.
 func (s *Store) execCount(ctx context.Context, statement string, args ...any) (rows int64, err error) {
 	err = steadily(ctx, func() error {
-		result, err := s.write.ExecContext(ctx, statement, args...)
-		if err == nil {
-			rows, err = result.RowsAffected()
+		result, failure := s.write.ExecContext(ctx, statement, args...)
+		if failure == nil {
+			rows, failure = result.RowsAffected()
 		}
-		return err
+		return failure
 	})
 	return rows, err
 }

@@ -275,6 +275,12 @@ func (c *Config) validate() error {
 			errs = append(errs, fmt.Errorf("platforms: %w", err))
 		}
 	}
+	return errors.Join(errors.Join(errs...), c.validateNumbers(), c.validateRegistries())
+}
+
+// validateNumbers names every negative number.
+func (c *Config) validateNumbers() error {
+	var errs []error
 	for name, value := range map[string]int64{
 		"feedUpdateInterval": int64(c.FeedUpdateInterval), "resolveTtl": int64(c.ResolveTTL), "scanTimeout": int64(c.ScanTimeout), "scanConcurrency": int64(c.ScanConcurrency), "maxImageBytes": c.MaxImageBytes, "maxInFlight": int64(c.MaxInFlight),
 		"registryMaxConnections": int64(c.RegistryMaxConnections), "maxLayerBytes": c.MaxLayerBytes, "maxUncompressedBytes": c.MaxUncompressedBytes, "maxRatio": c.MaxRatio,
@@ -284,6 +290,12 @@ func (c *Config) validate() error {
 			errs = append(errs, fmt.Errorf("%s: %d is negative", name, value))
 		}
 	}
+	return errors.Join(errs...)
+}
+
+// validateRegistries checks what the server asks elsewhere, and how.
+func (c *Config) validateRegistries() error {
+	var errs []error
 	for i := range c.RegistryKeychains {
 		c.RegistryKeychains[i] = strings.TrimSpace(c.RegistryKeychains[i])
 	}

@@ -7,7 +7,7 @@ import "github.com/runecast/runecast/pkg/auth"
 func credentialFiles(config *Config) []auth.FileSource {
 	var sources []auth.FileSource
 	if config.ReviewKeyDir != "" {
-		sources = append(sources, auth.FileSource{Dir: config.ReviewKeyDir, AccessType: auth.AccessReview, PathKey: true, Names: []string{"key", "previous"}})
+		sources = append(sources, auth.FileSource{Dir: config.ReviewKeyDir, AccessType: auth.AccessPathKey, Names: []string{"key", "previous"}})
 	}
 	if config.TokenDir != "" {
 		access, err := auth.ParseAccessType(config.TokenAccessType)

@@ -79,9 +79,9 @@ func (c *command) buildFeed(ctx context.Context, b *buildFlags) (err error) {
 	defer bars.finish()
 	var notes []string
 	if b.download {
-		got, err := c.download(ctx, bars)
-		if err != nil {
-			return err
+		got, failure := c.download(ctx, bars)
+		if failure != nil {
+			return failure
 		}
 		defer func() { _ = got.Release() }() // nothing is lost with it
 		b.sources, notes = got.Sources, got.Notes

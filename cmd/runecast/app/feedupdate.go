@@ -129,7 +129,7 @@ func downloadUpdate(config *Config) (feed.UpdateFunc, error) {
 		if err != nil {
 			return advisory.Info{}, false, err //nolint:wrapcheck // it says all there is to say
 		}
-		if there, err := feed.Status(config.Feed); err == nil && there.Revision == got.Revision {
+		if there, failure := feed.Status(config.Feed); failure == nil && there.Revision == got.Revision {
 			return there, false, nil
 		}
 		info, err := feed.Import(ctx, file, config.Feed)

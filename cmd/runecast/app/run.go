@@ -199,8 +199,8 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 		loaded: authenticator.Loaded, tokens: authenticator.Healthy, writable: (&remembered{ask: s.Writable}).get, recorded: recorder.Err, feed: e.feedInfo, feedErr: e.feeds.LastError, now: time.Now,
 	}
 	m.gauge("runecast_feed_age_seconds", "Age of the newest record of the vulnerability data in use; -1 where there is none.", func() float64 {
-		info, err := e.feedInfo()
-		if err != nil {
+		info, failure := e.feedInfo()
+		if failure != nil {
 			return -1
 		}
 		return seconds(info.Date, time.Now())
@@ -211,8 +211,8 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 		Authorizer: authorizer{authenticator}, Policies: e.policies, Recorder: recorder, Metrics: m, Log: log, MaxInFlight: config.MaxInFlight,
 		Reviewer: admission.NewReviewer(admission.ReviewerConfig{PullSecrets: secrets, Scanner: e.scanner, Metrics: m, Log: log, Platforms: config.Platforms}),
 	})
-	if _, err := e.feedInfo(); err != nil {
-		log.WithError(err).Warn("there is no vulnerability data: images are judged by the policies' onNoFeed until there is; see runecast feed --help")
+	if _, failure := e.feedInfo(); failure != nil {
+		log.WithError(failure).Warn("there is no vulnerability data: images are judged by the policies' onNoFeed until there is; see runecast feed --help")
 	}
 	loops := []func(context.Context) error{authenticator.Run, recorder.Run, e.feeds.Run}
 	updater, err := newUpdater(config, e.puller, e.feeds.Look, log)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ Exit codes: 0 the review was answered and allowed, 1 it was denied, 2 it was not
 			if err := output.print(c.streams.Out, answer, func(t *table) {
 				t.row("server", p.server)
 				t.row("policy", p.policy)
-				t.row("allowed", fmt.Sprint(answer.Allowed))
+				t.row("allowed", strconv.FormatBool(answer.Allowed))
 				t.row("answered in", answer.Duration)
 				if answer.Message != "" {
 					t.row("message", answer.Message)
@@ -221,16 +222,15 @@ func (p *ping) send(ctx context.Context, client *http.Client) (*pingAnswer, erro
 	}
 	request.Header.Set("Content-Type", "application/json")
 	if p.tokenFile != "" {
-		token, err := readSecret(p.tokenFile)
-		if err != nil {
-			return nil, err
+		token, failure := readSecret(p.tokenFile)
+		if failure != nil {
+			return nil, failure
 		}
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	began := time.Now()
 	response, err := client.Do(request)
-	var failed *url.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
 		err = failed.Err // without the URL
 	}
 	if err != nil {

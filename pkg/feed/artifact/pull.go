@@ -29,7 +29,7 @@ const (
 // Pull gets the index at reference, oci://registry/repository:tag or …@sha256:…, and puts it at target, atomically, once its digests
 // and every record of it are verified. Whatever goes wrong, the file at target stays as it was. Where it is the artifact's index
 // already, nothing but the manifest is transferred and the result says Unchanged. The directory of target must exist.
-func Pull(ctx context.Context, reference, target string, opts Options) (Result, error) {
+func Pull(ctx context.Context, reference, target string, opts Options) (Result, error) { //nolint:gocritic // hugeParam: once a transfer; a value cannot be changed behind its back
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	s, err := opts.session(ctx, reference)

@@ -40,7 +40,7 @@ func (raw) MediaType() (types.MediaType, error) { return types.OCIManifestSchema
 
 // Push puts a copy of the index at file, of which it verifies every record first, into a registry at reference,
 // oci://registry/repository:tag. Errors are *advisory.IndexError where the file is at fault.
-func Push(ctx context.Context, file, reference string, opts Options) (Result, error) {
+func Push(ctx context.Context, file, reference string, opts Options) (Result, error) { //nolint:gocritic // hugeParam: once a transfer; a value cannot be changed behind its back
 	s, err := opts.session(ctx, reference)
 	if err != nil {
 		return Result{}, err

@@ -59,8 +59,7 @@ func (f *fetcher) ask(ctx context.Context, address string, header http.Header) (
 			err = cause
 		}
 		cancel(nil)
-		var inURL *url.Error
-		if errors.As(err, &inURL) {
+		if inURL, ok := errors.AsType[*url.Error](err); ok {
 			err = inURL.Err // the rest is the URL again, maybe with a password
 		}
 		return nil, nil, err
@@ -178,7 +177,7 @@ func (f *fetcher) text(ctx context.Context, address string, limit int64) ([]byte
 }
 
 func (f *fetcher) textOnce(ctx context.Context, address string, limit int64) ([]byte, error) {
-	resp, release, err := f.ask(ctx, address, http.Header{})
+	resp, release, err := f.ask(ctx, address, http.Header{}) //nolint:bodyclose // release closes it
 	if err != nil {
 		return nil, err
 	}

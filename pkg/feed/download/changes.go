@@ -61,7 +61,7 @@ func checkID(id string) error {
 		return errors.New("it has no id of a record")
 	}
 	for _, r := range id {
-		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._:+-", r)) {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._:+-", r) {
 			return errors.New("it has an id with characters that ids do not have")
 		}
 	}

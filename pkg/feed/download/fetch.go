@@ -66,8 +66,8 @@ func (f *fetcher) file(ctx context.Context, w *wanted) (known *fingerprint, chan
 	}
 	if part == nil {
 		known.At = f.opts.Now().UTC()
-		if err = known.save(w.path + ".json"); err != nil {
-			return nil, false, err
+		if failure := known.save(w.path + ".json"); failure != nil {
+			return nil, false, failure
 		}
 		return known, false, nil
 	}
@@ -125,8 +125,7 @@ func (f *fetcher) transfer(ctx context.Context, w *wanted, source string, known 
 func (f *fetcher) wait(ctx context.Context, last error, fruitless int) error {
 	pause := f.opts.Backoff << max(0, fruitless-1)
 	pause += rand.N(pause/4 + 1) //nolint:gosec // G404: jitter
-	var busy *busyError
-	if errors.As(last, &busy) {
+	if busy, ok := errors.AsType[*busyError](last); ok {
 		pause = max(pause, busy.after)
 	}
 	if pause > f.opts.MaxWait {
@@ -150,17 +149,7 @@ func (f *fetcher) attempt(ctx context.Context, w *wanted, source string, known *
 	if part == nil || part.strong() == "" || have == 0 {
 		part, have = &fingerprint{URL: source}, 0
 	}
-	header := http.Header{}
-	switch {
-	case have > 0:
-		header.Set("Range", fmt.Sprintf("bytes=%d-", have))
-		header.Set("If-Range", part.strong())
-	case known != nil && known.ETag != "":
-		header.Set("If-None-Match", known.ETag)
-	case known != nil && known.LastModified != "":
-		header.Set("If-Modified-Since", known.LastModified)
-	}
-	resp, release, err := f.ask(ctx, w.url, header)
+	resp, release, err := f.ask(ctx, w.url, conditions(part, have, known)) //nolint:bodyclose // release closes it
 	if err != nil {
 		return nil, err
 	}
@@ -181,6 +170,21 @@ func (f *fetcher) attempt(ctx context.Context, w *wanted, source string, known *
 		return nil, &lasting{fmt.Errorf("unexpected answer %s", resp.Status)}
 	}
 	return part, f.write(w, part, have, resp)
+}
+
+// conditions ask for the rest of a part, or for the whole if it is another than the known one.
+func conditions(part *fingerprint, have int64, known *fingerprint) http.Header {
+	header := http.Header{}
+	switch {
+	case have > 0:
+		header.Set("Range", fmt.Sprintf("bytes=%d-", have))
+		header.Set("If-Range", part.strong())
+	case known != nil && known.ETag != "":
+		header.Set("If-None-Match", known.ETag)
+	case known != nil && known.LastModified != "":
+		header.Set("If-Modified-Since", known.LastModified)
+	}
+	return header
 }
 
 // continues checks that an answer begins where the part ends and is of the same version.

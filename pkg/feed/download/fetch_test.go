@@ -266,8 +266,8 @@ func TestAddresses(t *testing.T) {
 	}
 	opts := o.options(t)
 	opts.Transport, opts.Attempts = transport, 1
-	if got, err := get(t, o, opts); err != nil || string(got) != "x" {
-		t.Errorf("the host of the settings: %s, %v", got, err)
+	if got, failure := get(t, o, opts); failure != nil || string(got) != "x" {
+		t.Errorf("the host of the settings: %s, %v", got, failure)
 	}
 	for to, want := range map[string]string{
 		inside.URL:                 "it is not",
@@ -279,12 +279,12 @@ func TestAddresses(t *testing.T) {
 	} {
 		o.heal()
 		o.fail("/file", -1, answer(302, "Location", to))
-		got, err := get(t, o, opts)
+		got, failure := get(t, o, opts)
 		if to == inside.URL {
 			want = host(t, to) + " is at a loopback address"
 		}
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "only hosts that the settings name may be there") {
-			t.Errorf("%s: %q, %v, want %s", to, got, err, want)
+		if failure == nil || !strings.Contains(failure.Error(), want) || !strings.Contains(failure.Error(), "only hosts that the settings name may be there") {
+			t.Errorf("%s: %q, %v, want %s", to, got, failure, want)
 		}
 	}
 	secure := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { http.Redirect(w, req, o.URL+"/file", http.StatusFound) }))

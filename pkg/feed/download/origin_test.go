@@ -3,7 +3,6 @@ package download_test
 import (
 	"archive/zip"
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -65,7 +63,7 @@ func (o *origin) remove(path string) {
 }
 
 // fail makes the next requests for a path fail; times below zero: all.
-func (o *origin) fail(path string, times int, f fault) {
+func (o *origin) fail(path string, times int, f fault) { //nolint:unparam // more files come with more tests
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.faults = append(o.faults, injected{path, times, f})
@@ -78,7 +76,7 @@ func (o *origin) heal() {
 }
 
 // log gives the requests since the last call, and the bytes of the bodies sent.
-func (o *origin) log() ([]string, int64) {
+func (o *origin) log() ([]string, int64) { //nolint:unparam // bytes sent, for tests of what is transferred
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	requests, sent := o.requests, o.sent
@@ -201,45 +199,6 @@ func zipped(t *testing.T, records map[string]string) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
-}
-
-func gzipped(t *testing.T, text string) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	if _, err := z.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-// feedNVD puts one feed of NVD with its meta.
-func (o *origin) feedNVD(t *testing.T, name, text string) {
-	t.Helper()
-	o.put("/nvd/nvdcve-2.0-"+name+".json.gz", gzipped(t, text))
-	o.put("/nvd/nvdcve-2.0-"+name+".meta", []byte("lastModifiedDate:2026-11-26T03:00:00-05:00\r\nsize:"+strconv.Itoa(len(text))+"\r\nzipSize:1\r\ngzSize:1\r\nsha256:"+strings.ToUpper(sum([]byte(text)))+"\r\n"))
-}
-
-const (
-	emptyNVD = `{"resultsPerPage":1,"totalResults":1,"vulnerabilities":[{"cve":{"id":"CVE-2021-0001","metrics":{}}}]}`
-	epssText = "#model_version:v2025.03.14,score_date:2026-11-23T12:55:00Z\ncve,epss,percentile\nCVE-2021-3711,0.5,0.9\n"
-	kevText  = `{"title":"x","dateReleased":"2026-11-01T00:00:00Z","vulnerabilities":[{"cveID":"CVE-2021-3711","dateAdded":"2026-01-01"}]}`
-	cveText  = `{"cveMetadata":{"cveId":"CVE-2021-3711","state":"PUBLISHED"},"containers":{"cna":{}}}`
-)
-
-// ratings puts all sources but OSV.
-func (o *origin) ratings(t *testing.T) {
-	t.Helper()
-	for year := 2002; year <= clock().Year(); year++ {
-		o.feedNVD(t, strconv.Itoa(year), emptyNVD)
-	}
-	o.feedNVD(t, "modified", emptyNVD)
-	o.put("/cve.zip", zipped(t, map[string]string{"cvelistV5-main/cves/2021/3xxx/CVE-2021-3711": cveText}))
-	o.put("/epss.csv.gz", gzipped(t, epssText))
-	o.put("/kev.json", []byte(kevText))
 }
 
 func clock() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }

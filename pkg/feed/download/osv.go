@@ -89,8 +89,8 @@ func (e *ecosystem) update(ctx context.Context) (note string, err error) {
 		return "", err
 	}
 	e.opts.Log.WithField("ecosystem", e.name).WithField("reason", why).Info("downloading the whole export")
-	if err := e.whole(ctx); err != nil {
-		return "", err
+	if failure := e.whole(ctx); failure != nil {
+		return "", failure
 	}
 	// An export that has not been made anew since lacks what the list has more.
 	if why, err = e.increment(ctx); err != nil || why == "" {
@@ -122,7 +122,7 @@ func (e *ecosystem) increment(ctx context.Context) (why string, err error) {
 	}
 	before, err := zipNames(e.path(changesFile))
 	if err != nil {
-		return err.Error(), nil
+		return err.Error(), nil //nolint:nilerr // a damaged overlay is a reason to take the whole export
 	}
 	if len(before)+len(changed) > 2*e.opts.MaxChanges {
 		return fmt.Sprintf("%d records have changed since the export", len(before)+len(changed)), nil

@@ -127,12 +127,14 @@ func TestKubeletsEntries(t *testing.T) {
 		}}
 		access := keychain.NewReader(inProcess{fake.NewClientset(secret)}, 0, nil).Access(t.Context(), "shop", "", []string{"s"})
 		got := ""
+		var gotSb130 strings.Builder
 		for _, config := range access.Credentials("registry.example/app") {
-			got += config.Username + ":" + config.Password
+			gotSb130.WriteString(config.Username + ":" + config.Password)
 			if config.IdentityToken != "" || config.RegistryToken != "" {
 				t.Errorf("%s: %+v", c.name, config)
 			}
 		}
+		got += gotSb130.String()
 		if got != c.want || (len(access.Unread()) != 0) != c.unread {
 			t.Errorf("%s: %q, unread %q", c.name, got, access.Unread())
 		}
