@@ -48,10 +48,10 @@ func TestCluster(t *testing.T) {
 		}
 		return keychain.NewReader(cluster, 0, nil).Access(t.Context(), "shop", "", secrets)
 	}
-	access := read("robot", "missing", "forbidden", "text", "damaged")
-	if got := passwords(access, "r.example/app"); got != "p" {
+	if got := passwords(read("robot"), "r.example/app"); got != "p" {
 		t.Errorf("the service account's secret gives %q", got)
 	}
+	access := read("robot", "missing", "forbidden", "text", "damaged")
 	want := []string{
 		"secret missing in namespace shop does not exist: create it, or correct its name",
 		"secret forbidden in namespace shop cannot be read: grant the server get on secrets in that namespace",
