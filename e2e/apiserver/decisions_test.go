@@ -101,7 +101,7 @@ func wantUnchanged(t *testing.T, d *admission.Decision, kind string) {
 func (l *lab) decisionLines(t *testing.T, namespace string) (lines []map[string]any, text string) {
 	t.Helper()
 	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, decisionLimit, true, func(context.Context) (bool, error) {
-		log, err := os.ReadFile(l.main.process.stderr)
+		log, err := os.ReadFile(l.main.process.Stderr)
 		if err != nil {
 			return false, err
 		}
@@ -115,7 +115,7 @@ func (l *lab) decisionLines(t *testing.T, namespace string) (lines []map[string]
 		return len(lines) > 0, nil
 	})
 	if err != nil {
-		t.Fatalf("no log line about namespace %s: %v\n%s", namespace, err, l.main.process.logEnd())
+		t.Fatalf("no log line about namespace %s: %v\n%s", namespace, err, l.main.process.LogEnd())
 	}
 	return lines, text
 }

@@ -48,14 +48,14 @@ func wantDenial(t *testing.T, err error, webhook string) string {
 func (l *lab) testDeniedPod(t *testing.T) {
 	t.Parallel()
 	namespace := l.namespace(t, map[string]string{policyLabel: "2"})
-	_, err := l.client.CoreV1().Pods(namespace).Create(t.Context(), pod("web", container(l.images.vulnerable)), metav1.CreateOptions{})
+	_, err := l.Client.CoreV1().Pods(namespace).Create(t.Context(), pod("web", container(l.images.vulnerable)), metav1.CreateOptions{})
 	details := wantDenial(t, err, operatorWebhook)
 	for _, detail := range []string{l.images.vulnerable.reference, l.images.vulnerable.digest, "libssl1.1", "1.1.1d-0+deb10u6", "CVE-2021-3711", "1.1.1d-0+deb10u7"} {
 		if !strings.Contains(details, detail) {
 			t.Errorf("the details do not name %s:\n%s", detail, details)
 		}
 	}
-	if _, err := l.client.CoreV1().Pods(namespace).Get(t.Context(), "web", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+	if _, err := l.Client.CoreV1().Pods(namespace).Get(t.Context(), "web", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("the denied pod: got %v, want not found", err)
 	}
 	d := l.decision(t, namespace, "web")
@@ -74,7 +74,7 @@ func (l *lab) testDeniedPod(t *testing.T) {
 func (l *lab) testAllowedPod(t *testing.T) {
 	t.Parallel()
 	namespace := l.namespace(t, map[string]string{policyLabel: "2"})
-	created, err := l.client.CoreV1().Pods(namespace).Create(t.Context(), pod("web", container(l.images.fixed)), metav1.CreateOptions{})
+	created, err := l.Client.CoreV1().Pods(namespace).Create(t.Context(), pod("web", container(l.images.fixed)), metav1.CreateOptions{})
 	must(t, err)
 	if created.Spec.Containers[0].Image != l.images.fixed.reference {
 		t.Errorf("image %q of the created pod", created.Spec.Containers[0].Image)
@@ -90,9 +90,9 @@ func (l *lab) testKinds(t *testing.T) {
 		t.Run(k.kind, func(t *testing.T) {
 			t.Parallel()
 			name := strings.ToLower(k.kind)
-			err := k.create(t.Context(), l.client, namespace, name+"-vulnerable", container(l.images.vulnerable))
+			err := k.create(t.Context(), l.Client, namespace, name+"-vulnerable", container(l.images.vulnerable))
 			wantDenial(t, err, operatorWebhook)
-			must(t, k.create(t.Context(), l.client, namespace, name+"-fixed", container(l.images.fixed)))
+			must(t, k.create(t.Context(), l.Client, namespace, name+"-fixed", container(l.images.fixed)))
 			denied := l.decision(t, namespace, name+"-vulnerable")
 			wantDecision(t, &denied, "CREATE "+k.kind, policy.VerdictDeny, l.images.vulnerable)
 			allowed := l.decision(t, namespace, name+"-fixed")
@@ -126,9 +126,9 @@ func (l *lab) testEveryPlaceOfAnImage(t *testing.T) {
 			bad, good := container(l.images.fixed), container(l.images.fixed)
 			put(bad, l.images.vulnerable)
 			put(good, l.images.fixed)
-			_, err := l.client.CoreV1().Pods(namespace).Create(t.Context(), pod(name+"-bad", bad), metav1.CreateOptions{})
+			_, err := l.Client.CoreV1().Pods(namespace).Create(t.Context(), pod(name+"-bad", bad), metav1.CreateOptions{})
 			wantDenial(t, err, operatorWebhook)
-			created, err := l.client.CoreV1().Pods(namespace).Create(t.Context(), pod(name+"-good", good), metav1.CreateOptions{})
+			created, err := l.Client.CoreV1().Pods(namespace).Create(t.Context(), pod(name+"-good", good), metav1.CreateOptions{})
 			must(t, err)
 			if name == "image-volume" && (len(created.Spec.Volumes) == 0 || created.Spec.Volumes[0].Image == nil) {
 				t.Error("the API server dropped the image volume: the test proves nothing")

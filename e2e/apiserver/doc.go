@@ -10,8 +10,6 @@
 // No kubelet and no controllers run: a pod that is admitted stays Pending, a Deployment makes no ReplicaSets. That
 // keeps every review the direct result of one request of the test.
 //
-// The programs etcd, kube-apiserver and kubectl are taken from the directory KUBEBUILDER_ASSETS, from PATH, or
-// downloaded by controller-runtime's setup-envtest. Without any of these the test is skipped, with a line on standard
-// error that says so; RUNECAST_REQUIRE_APISERVER=1 makes that a failure. Vulnerability data comes from the
+// Package controlplane starts the API server and says where its programs come from. Vulnerability data comes from the
 // directory RUNECAST_TEST_FEEDS (default ../shared/feeds beside the repository), else from testdata.
 package apiserver

@@ -18,7 +18,7 @@ import (
 
 // create asks for a pod, as a dry run so that a name can be used again.
 func (l *lab) create(ctx context.Context, namespace string, img testImage) error {
-	_, err := l.client.CoreV1().Pods(namespace).Create(ctx, pod("web", container(img)), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	_, err := l.Client.CoreV1().Pods(namespace).Create(ctx, pod("web", container(img)), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	return err
 }
 
@@ -67,8 +67,8 @@ func (l *lab) testServerDown(t *testing.T) {
 	wantDenial(t, l.create(t.Context(), fail, l.images.vulnerable), testWebhookName("down-fail"))
 	wantDenial(t, l.create(t.Context(), ignore, l.images.vulnerable), testWebhookName("down-ignore"))
 
-	if err := l.stopped.process.stop(syscall.SIGTERM); err != nil {
-		t.Errorf("the server did not stop in order: %v\n%s", err, l.stopped.process.logEnd())
+	if err := l.stopped.process.Stop(syscall.SIGTERM); err != nil {
+		t.Errorf("the server did not stop in order: %v\n%s", err, l.stopped.process.LogEnd())
 	}
 	refusal := l.create(t.Context(), fail, l.images.fixed)
 	wantCallFailure(t, refusal, testWebhookName("down-fail"))
@@ -83,7 +83,7 @@ func (l *lab) testServerDown(t *testing.T) {
 func (l *lab) testSilentRegistry(t *testing.T) {
 	t.Parallel()
 	namespace := l.namespace(t, map[string]string{testLabel: "silent-registry"})
-	_, err := l.client.CoreV1().Pods(namespace).Create(t.Context(), pod("web", container(l.images.silent)), metav1.CreateOptions{})
+	_, err := l.Client.CoreV1().Pods(namespace).Create(t.Context(), pod("web", container(l.images.silent)), metav1.CreateOptions{})
 	start := `admission webhook "` + testWebhookName("silent-registry") + `" denied the request: `
 	if err == nil || !strings.HasPrefix(err.Error(), start) || apierrors.ReasonForError(err) != metav1.StatusReasonUnknown {
 		t.Fatalf("got:  %v\nwant: %s…", err, start)

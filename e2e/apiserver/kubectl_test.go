@@ -18,9 +18,9 @@ import (
 // runKubectl runs the real kubectl and gives what it prints.
 func (l *lab) runKubectl(t *testing.T, namespace, stdin string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	cache := filepath.Join(filepath.Dir(l.kubeconfig), "kubectl-cache")
-	cmd := exec.CommandContext(t.Context(), l.kubectl,
-		append([]string{"--kubeconfig", l.kubeconfig, "--cache-dir", cache, "--namespace", namespace}, args...)...)
+	cache := filepath.Join(filepath.Dir(l.Kubeconfig), "kubectl-cache")
+	cmd := exec.CommandContext(t.Context(), l.Kubectl,
+		append([]string{"--kubeconfig", l.Kubeconfig, "--cache-dir", cache, "--namespace", namespace}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, problems bytes.Buffer
@@ -78,13 +78,13 @@ func (l *lab) testKubectl(t *testing.T) {
 func (l *lab) testKubectlSetImage(t *testing.T) {
 	t.Parallel()
 	namespace := l.namespace(t, map[string]string{policyLabel: "2"})
-	_, err := l.client.AppsV1().Deployments(namespace).Create(t.Context(), deployment("web", container(l.images.fixed)), metav1.CreateOptions{})
+	_, err := l.Client.AppsV1().Deployments(namespace).Create(t.Context(), deployment("web", container(l.images.fixed)), metav1.CreateOptions{})
 	must(t, err)
 	_, stderr, err := l.runKubectl(t, namespace, "", "set", "image", "deployment/web", "app="+l.images.vulnerable.reference)
 	wantKubectlDenial(t, "error: failed to patch image update to pod template: ", stderr, err)
 	d := l.decisionOf(t, namespace, "web", "UPDATE")
 	wantDecision(t, &d, "UPDATE Deployment", policy.VerdictDeny, l.images.vulnerable)
-	now, err := l.client.AppsV1().Deployments(namespace).Get(t.Context(), "web", metav1.GetOptions{})
+	now, err := l.Client.AppsV1().Deployments(namespace).Get(t.Context(), "web", metav1.GetOptions{})
 	must(t, err)
 	if image := now.Spec.Template.Spec.Containers[0].Image; image != l.images.fixed.reference {
 		t.Errorf("the deployment has image %s after a denial", image)

@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
-	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,12 +12,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/runecast/runecast/e2e/controlplane"
 	"github.com/runecast/runecast/pkg/store"
 )
 
 // lab is everything that the tests share: one API server, three servers of the product, one registry.
 type lab struct {
-	*cluster
+	*controlplane.Cluster
 	images  images
 	store   *store.Store // of the main server
 	main    *server      // up all the time
@@ -57,29 +54,29 @@ func TestAPIServer(t *testing.T) {
 // startLab brings everything up; what does not depend on each other comes up at the same time.
 func startLab(t *testing.T) *lab {
 	t.Helper()
-	found := findBinaries(t)
+	found := controlplane.Find(t)
 	dir := t.TempDir()
-	ps := &processes{}
-	t.Cleanup(ps.killAll)
-	stopOnSignal(t, ps, dir)
+	ps := &controlplane.Processes{}
+	t.Cleanup(ps.KillAll)
+	controlplane.StopOnSignal(t, ps, dir)
 
 	p := &product{dir: dir}
 	must(t, p.build(t.Context()))
 	l := &lab{images: serveImages(t)}
 	must(t, l.createServers(t.Context(), p))
-	var users []webhookUser
+	var users []controlplane.WebhookUser
 	for _, s := range []*server{l.main, l.revoked, l.stopped} {
-		users = append(users, webhookUser{host: s.host, token: s.token})
+		users = append(users, controlplane.WebhookUser{Host: s.host, Token: s.token})
 	}
 	var err error
-	l.cluster, err = startCluster(ps, dir, found, users)
+	l.Cluster, err = controlplane.Start(ps, dir, found, controlplane.Options{Users: users})
 	must(t, err)
 	must(t, p.buildFeed(t.Context()))
 	together, ctx := errgroup.WithContext(t.Context())
 	for _, s := range []*server{l.main, l.revoked, l.stopped} {
 		together.Go(func() error { return s.start(ctx, ps) })
 	}
-	together.Go(func() error { return l.await(ctx) })
+	together.Go(func() error { return l.Await(ctx) })
 	must(t, together.Wait())
 	l.openStore(t)
 	must(t, l.register(t.Context()))
@@ -89,7 +86,7 @@ func startLab(t *testing.T) *lab {
 
 // createServers fixes ports and tokens of the three servers, before the API server reads them.
 func (l *lab) createServers(ctx context.Context, p *product) error {
-	ports, err := freePorts(3)
+	ports, err := controlplane.FreePorts(3)
 	if err != nil {
 		return err
 	}
@@ -118,7 +115,7 @@ func (l *lab) awaitWebhooks(ctx context.Context) error {
 func (l *lab) awaitReviewed(ctx context.Context, namespace string) error {
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
-		_, last = l.client.CoreV1().Pods(namespace).Create(ctx, pod("probe", container(l.images.vulnerable)), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		_, last = l.Client.CoreV1().Pods(namespace).Create(ctx, pod("probe", container(l.images.vulnerable)), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return isDenial(last, operatorWebhook), nil
 	})
 	if err != nil {
@@ -136,39 +133,13 @@ func (l *lab) namespace(t *testing.T, labels map[string]string) string {
 }
 
 func (l *lab) createNamespace(ctx context.Context, labels map[string]string) (string, error) {
-	created, err := l.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{
+	created, err := l.Client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "test-", Labels: labels},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		return "", fmt.Errorf("create a namespace: %w", err)
 	}
 	return created.Name, nil
-}
-
-// stopOnSignal cleans up after ctrl-C too, for which no cleanup of the testing package runs, and then ends the process by a signal.
-func stopOnSignal(t *testing.T, ps *processes, dir string) {
-	t.Helper()
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	over := make(chan struct{})
-	t.Cleanup(func() { // after a signal it waits for the end of the process
-		signal.Stop(signals)
-		close(signals)
-		<-over
-	})
-	go func() {
-		if _, ok := <-signals; !ok {
-			close(over) // the test ended in order
-			return
-		}
-		ps.killAll()
-		for range 20 { // again and again, as the tests are still running and writing
-			_ = os.RemoveAll(filepath.Dir(dir)) // with the directory that the testing package made around it
-			<-time.After(10 * time.Millisecond)
-		}
-		signal.Reset(syscall.SIGTERM) // not SIGINT: a shell's background job may be told to ignore that
-		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
-	}()
 }
 
 func must(t *testing.T, err error) {

@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/runecast/runecast/e2e/controlplane"
 )
 
 // product is the runecast binary, built from this tree.
@@ -119,7 +121,7 @@ type server struct {
 	dataDir string
 	host    string // 127.0.0.1:port
 	token   string
-	process *process
+	process *controlplane.Process
 }
 
 // newServer creates the data directory and the token.
@@ -131,14 +133,14 @@ func (p *product) newServer(ctx context.Context, name, port string) (*server, er
 }
 
 // start runs the server and waits until it is ready.
-func (s *server) start(ctx context.Context, ps *processes) error {
+func (s *server) start(ctx context.Context, ps *controlplane.Processes) error {
 	var err error
-	s.process, err = ps.add(s.product.dir, "serve-"+s.name, s.product.binary, "serve", "--registry-allow-networks", "127.0.0.0/8",
+	s.process, err = ps.Add(s.product.dir, "serve-"+s.name, s.product.binary, "serve", "--registry-allow-networks", "127.0.0.0/8",
 		"--data-dir", s.dataDir, "--listen", s.host, "--feed", s.product.feed)
 	if err != nil {
 		return err
 	}
-	return s.process.await(ctx, time.Minute, s.ready)
+	return s.process.Await(ctx, time.Minute, s.ready)
 }
 
 // caBundle gives the CA of the server's self-issued certificate.

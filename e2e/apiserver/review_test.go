@@ -17,7 +17,7 @@ import (
 func (l *lab) testEphemeralContainers(t *testing.T) {
 	t.Parallel()
 	namespace := l.namespace(t, map[string]string{testLabel: "ephemeral"})
-	pods := l.client.CoreV1().Pods(namespace)
+	pods := l.Client.CoreV1().Pods(namespace)
 	created, err := pods.Create(t.Context(), pod("web", container(l.images.fixed)), metav1.CreateOptions{})
 	must(t, err)
 	debug := func(name string, img testImage) error {
@@ -48,7 +48,7 @@ func (l *lab) testDryRun(t *testing.T) {
 	t.Parallel()
 	namespace := l.namespace(t, map[string]string{policyLabel: "2"})
 	dry := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
-	pods := l.client.CoreV1().Pods(namespace)
+	pods := l.Client.CoreV1().Pods(namespace)
 	_, err := pods.Create(t.Context(), pod("dry-vulnerable", container(l.images.vulnerable)), dry)
 	wantDenial(t, err, operatorWebhook)
 	_, err = pods.Create(t.Context(), pod("dry-fixed", container(l.images.fixed)), dry)
@@ -67,10 +67,10 @@ func (l *lab) testDryRun(t *testing.T) {
 func (l *lab) testUnlabelledNamespace(t *testing.T) {
 	t.Parallel()
 	namespace := l.namespace(t, nil)
-	_, err := l.client.CoreV1().Pods(namespace).Create(t.Context(), pod("web", container(l.images.vulnerable)), metav1.CreateOptions{})
+	_, err := l.Client.CoreV1().Pods(namespace).Create(t.Context(), pod("web", container(l.images.vulnerable)), metav1.CreateOptions{})
 	must(t, err)
 	reviewed := l.namespace(t, map[string]string{policyLabel: "2"})
-	_, err = l.client.CoreV1().Pods(reviewed).Create(t.Context(), pod("web", container(l.images.fixed)), metav1.CreateOptions{})
+	_, err = l.Client.CoreV1().Pods(reviewed).Create(t.Context(), pod("web", container(l.images.fixed)), metav1.CreateOptions{})
 	must(t, err)
 	l.decision(t, reviewed, "web")
 	all, err := l.decisions(t.Context(), namespace)
@@ -86,7 +86,7 @@ func (l *lab) testAllNamespaces(t *testing.T) {
 	for namespace, denied := range map[string]bool{metav1.NamespaceDefault: true, metav1.NamespaceSystem: false} {
 		labelled := pod("web", container(l.images.vulnerable))
 		labelled.Labels = map[string]string{testLabel: "all-namespaces"}
-		_, err := l.client.CoreV1().Pods(namespace).Create(t.Context(), labelled, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		_, err := l.Client.CoreV1().Pods(namespace).Create(t.Context(), labelled, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if denied {
 			wantDenial(t, err, testWebhookName("all-namespaces"))
 		} else if err != nil {
@@ -99,7 +99,7 @@ func (l *lab) testAllNamespaces(t *testing.T) {
 func (l *lab) testKindWithoutImages(t *testing.T) {
 	t.Parallel()
 	namespace := l.namespace(t, map[string]string{testLabel: "every-kind"})
-	config := rest.CopyConfig(l.config)
+	config := rest.CopyConfig(l.Config)
 	var told bytes.Buffer
 	config.WarningHandler = rest.NewWarningWriter(&told, rest.WarningWriterOptions{})
 	client, err := kubernetes.NewForConfig(config)
@@ -119,7 +119,7 @@ func (l *lab) testKindWithoutImages(t *testing.T) {
 func (l *lab) testV1beta1(t *testing.T) {
 	t.Parallel()
 	namespace := l.namespace(t, map[string]string{testLabel: "v1beta1"})
-	pods := l.client.CoreV1().Pods(namespace)
+	pods := l.Client.CoreV1().Pods(namespace)
 	_, err := pods.Create(t.Context(), pod("bad", container(l.images.vulnerable)), metav1.CreateOptions{})
 	wantDenial(t, err, testWebhookName("v1beta1"))
 	_, err = pods.Create(t.Context(), pod("good", container(l.images.fixed)), metav1.CreateOptions{})
@@ -134,7 +134,7 @@ func (l *lab) testV1beta1(t *testing.T) {
 func (l *lab) testDecisionLine(t *testing.T) {
 	t.Parallel()
 	namespace := l.namespace(t, map[string]string{policyLabel: "2"})
-	_, err := l.client.CoreV1().Pods(namespace).Create(t.Context(), pod("logged", container(l.images.vulnerable)),
+	_, err := l.Client.CoreV1().Pods(namespace).Create(t.Context(), pod("logged", container(l.images.vulnerable)),
 		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	wantDenial(t, err, operatorWebhook)
 	lines, text := l.decisionLines(t, namespace)

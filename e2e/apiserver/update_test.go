@@ -18,7 +18,7 @@ import (
 func (l *lab) putUnderPolicy(t *testing.T, namespace string) {
 	t.Helper()
 	patch := []byte(`{"metadata":{"labels":{"` + policyLabel + `":"2"}}}`)
-	_, err := l.client.CoreV1().Namespaces().Patch(t.Context(), namespace, types.MergePatchType, patch, metav1.PatchOptions{})
+	_, err := l.Client.CoreV1().Namespaces().Patch(t.Context(), namespace, types.MergePatchType, patch, metav1.PatchOptions{})
 	must(t, err)
 	must(t, l.awaitReviewed(t.Context(), namespace))
 }
@@ -28,7 +28,7 @@ func (l *lab) putUnderPolicy(t *testing.T, namespace string) {
 func (l *lab) testUpdatePod(t *testing.T) {
 	t.Parallel()
 	namespace := l.namespace(t, nil)
-	pods := l.client.CoreV1().Pods(namespace)
+	pods := l.Client.CoreV1().Pods(namespace)
 	old := pod("old", container(l.images.vulnerable))
 	old.Finalizers = []string{"runecast.com/test"}
 	_, err := pods.Create(t.Context(), old, metav1.CreateOptions{})
@@ -74,7 +74,7 @@ func (l *lab) testUpdatePod(t *testing.T) {
 func (l *lab) testUpdateWorkload(t *testing.T) {
 	t.Parallel()
 	namespace := l.namespace(t, nil)
-	apps := l.client.AppsV1()
+	apps := l.Client.AppsV1()
 	_, err := apps.Deployments(namespace).Create(t.Context(), deployment("web", container(l.images.vulnerable)), metav1.CreateOptions{})
 	must(t, err)
 	_, err = apps.ReplicaSets(namespace).Create(t.Context(), replicaSet("web-1", container(l.images.vulnerable)), metav1.CreateOptions{})
@@ -125,7 +125,7 @@ func (l *lab) testDelete(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			namespace := l.namespace(t, label)
-			pods := l.client.CoreV1().Pods(namespace)
+			pods := l.Client.CoreV1().Pods(namespace)
 			_, err := pods.Create(t.Context(), pod("web", container(l.images.fixed)), metav1.CreateOptions{})
 			must(t, err)
 			must(t, pods.Delete(t.Context(), "web", metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}))

@@ -103,7 +103,7 @@ func (l *lab) register(ctx context.Context) error {
 }
 
 func (l *lab) registerOne(ctx context.Context, name string, w *admissionregistration.ValidatingWebhook) error {
-	_, err := l.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(ctx, &admissionregistration.ValidatingWebhookConfiguration{
+	_, err := l.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(ctx, &admissionregistration.ValidatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Webhooks:   []admissionregistration.ValidatingWebhook{*w},
 	}, metav1.CreateOptions{})

@@ -1,6 +1,7 @@
-package apiserver_test
+package controlplane
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -16,32 +17,39 @@ import (
 
 const adminToken = "admin-of-the-test" // of a user in system:masters, on loopback, for a minute
 
-// cluster is a running API server and how to reach it.
-type cluster struct {
-	config     *rest.Config
-	client     kubernetes.Interface
-	kubeconfig string // file, for kubectl
-	kubectl    string // program
-	apiServer  *process
+// Cluster is a running API server and how to reach it.
+type Cluster struct {
+	Config     *rest.Config // of a user in system:masters
+	Client     kubernetes.Interface
+	Kubeconfig string // file, for kubectl
+	Kubectl    string // program
+
+	apiServer *Process
 }
 
-// webhookUser is a user of the kubeconfig through which the API server authenticates to webhooks.
-type webhookUser struct {
-	host  string // host:port of the webhook's URL
-	token string
+// WebhookUser is a user of the kubeconfig through which the API server authenticates to webhooks.
+type WebhookUser struct {
+	Host  string // host:port of the webhook's URL
+	Token string
 }
 
-// startCluster starts etcd and kube-apiserver in dir, with files laid out as an operator's control plane has them. It
-// does not wait for them: see await.
-func startCluster(ps *processes, dir string, found binaries, users []webhookUser) (*cluster, error) {
-	ports, err := freePorts(3)
+// Options say how a control plane is to be. The zero value will do.
+type Options struct {
+	Users        []WebhookUser
+	ServiceRange string // of cluster IPs; with one in 127.0.0.0/8 a test can serve what a Service points to (default 10.0.0.0/24)
+}
+
+// Start starts etcd and kube-apiserver in dir, with files laid out as an operator's control plane has them. It
+// does not wait for them: see Await.
+func Start(ps *Processes, dir string, found Binaries, options Options) (*Cluster, error) {
+	ports, err := FreePorts(3)
 	if err != nil {
 		return nil, err
 	}
 	for _, write := range []func() error{
 		func() error { return servingCertificate(dir) },
 		func() error { return serviceAccountKeys(dir) },
-		func() error { return writeAdmission(dir, users) },
+		func() error { return writeAdmission(dir, options.Users) },
 		func() error {
 			return os.WriteFile(filepath.Join(dir, "tokens.csv"), []byte(adminToken+",admin,admin,system:masters\n"), 0o600)
 		},
@@ -51,16 +59,16 @@ func startCluster(ps *processes, dir string, found binaries, users []webhookUser
 		}
 	}
 	etcdURL := "http://127.0.0.1:" + ports[0]
-	if _, err = ps.add(dir, "etcd", found.etcd,
+	if _, err = ps.Add(dir, "etcd", found.Etcd,
 		"--data-dir="+filepath.Join(dir, "etcd"), "--unsafe-no-fsync",
 		"--listen-client-urls="+etcdURL, "--advertise-client-urls="+etcdURL,
 		"--listen-peer-urls=http://127.0.0.1:"+ports[1]); err != nil {
 		return nil, err
 	}
-	apiServer, err := ps.add(dir, "kube-apiserver", found.apiServer,
+	apiServer, err := ps.Add(dir, "kube-apiserver", found.APIServer,
 		"--etcd-servers="+etcdURL,
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+ports[2], "--endpoint-reconciler-type=none",
-		"--service-cluster-ip-range=10.0.0.0/24",
+		"--service-cluster-ip-range="+cmp.Or(options.ServiceRange, "10.0.0.0/24"),
 		"--tls-cert-file="+filepath.Join(dir, "apiserver.crt"), "--tls-private-key-file="+filepath.Join(dir, "apiserver.key"),
 		"--service-account-issuer=https://localhost",
 		"--service-account-key-file="+filepath.Join(dir, "service-account.pub"),
@@ -72,10 +80,10 @@ func startCluster(ps *processes, dir string, found binaries, users []webhookUser
 	if err != nil {
 		return nil, err
 	}
-	return newCluster(dir, "https://127.0.0.1:"+ports[2], found.kubectl, apiServer)
+	return newCluster(dir, "https://127.0.0.1:"+ports[2], found.Kubectl, apiServer)
 }
 
-func newCluster(dir, url, kubectl string, apiServer *process) (*cluster, error) {
+func newCluster(dir, url, kubectl string, apiServer *Process) (*Cluster, error) {
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	if err := os.WriteFile(kubeconfig, fmt.Appendf(nil, `apiVersion: v1
 kind: Config
@@ -100,14 +108,14 @@ current-context: test
 	if err != nil {
 		return nil, err
 	}
-	return &cluster{config: config, client: client, kubeconfig: kubeconfig, kubectl: kubectl, apiServer: apiServer}, nil
+	return &Cluster{Config: config, Client: client, Kubeconfig: kubeconfig, Kubectl: kubectl, apiServer: apiServer}, nil
 }
 
-// await waits until the API server calls itself ready.
-func (c *cluster) await(ctx context.Context) error {
-	return c.apiServer.await(ctx, 2*time.Minute, func(ctx context.Context) error {
+// Await waits until the API server calls itself ready.
+func (c *Cluster) Await(ctx context.Context) error {
+	return c.apiServer.Await(ctx, 2*time.Minute, func(ctx context.Context) error {
 		var status int
-		result := c.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).StatusCode(&status)
+		result := c.Client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).StatusCode(&status)
 		if status == http.StatusOK {
 			return nil
 		}
@@ -117,11 +125,11 @@ func (c *cluster) await(ctx context.Context) error {
 
 // writeAdmission writes the two files by which an operator gives the API server its credentials for webhooks. Both are decoded
 // strictly and read once, when the API server starts.
-func writeAdmission(dir string, users []webhookUser) error {
+func writeAdmission(dir string, users []WebhookUser) error {
 	kubeconfig := filepath.Join(dir, "runecast-validating-webhook-kubeconfig.yaml")
 	text := []byte("apiVersion: v1\nkind: Config\nusers:\n")
 	for _, u := range users {
-		text = fmt.Appendf(text, "- name: %q\n  user:\n    token: %q\n", u.host, u.token)
+		text = fmt.Appendf(text, "- name: %q\n  user:\n    token: %q\n", u.Host, u.Token)
 	}
 	if err := os.WriteFile(kubeconfig, text, 0o600); err != nil {
 		return err
@@ -137,8 +145,8 @@ plugins:
 `, kubeconfig), 0o600)
 }
 
-// freePorts gives ports of 127.0.0.1 that nothing listens on, all different.
-func freePorts(n int) ([]string, error) {
+// FreePorts gives ports of 127.0.0.1 that nothing listens on, all different.
+func FreePorts(n int) ([]string, error) {
 	ports := make([]string, 0, n)
 	listeners := make([]net.Listener, 0, n) // all open until the last is there, so that none comes twice
 	defer func() {

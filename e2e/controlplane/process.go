@@ -1,4 +1,4 @@
-package apiserver_test
+package controlplane
 
 import (
 	"bytes"
@@ -7,19 +7,21 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 )
 
-// process is a program that the test started. It ends with the test, however the test ends.
-type process struct {
+// Process is a program that the test started. It ends with the test, however the test ends.
+type Process struct {
 	name   string
 	stdout string // file
-	stderr string // file
+	Stderr string // file
 	cmd    *exec.Cmd
 	done   chan struct{} // closed when the program has ended
 	err    error         // how it ended; set before done is closed
@@ -27,11 +29,11 @@ type process struct {
 
 // startProcess runs a program in a process group of its own, so that a ctrl-C at the terminal reaches the test alone and the test
 // stops the program in order. The kernel kills it when the test process dies by other means. Output goes to files in dir.
-func startProcess(dir, name string, argv ...string) (*process, error) {
-	p := &process{
+func startProcess(dir, name string, argv ...string) (*Process, error) {
+	p := &Process{
 		name:   name,
 		stdout: filepath.Join(dir, name+".out"),
-		stderr: filepath.Join(dir, name+".log"),
+		Stderr: filepath.Join(dir, name+".log"),
 		done:   make(chan struct{}),
 	}
 	stdout, err := os.Create(p.stdout)
@@ -39,12 +41,12 @@ func startProcess(dir, name string, argv ...string) (*process, error) {
 		return nil, err
 	}
 	defer stdout.Close()
-	stderr, err := os.Create(p.stderr)
+	stderr, err := os.Create(p.Stderr)
 	if err != nil {
 		return nil, err
 	}
 	defer stderr.Close()
-	//nolint:noctx // it outlives the caller's context: stop ends it
+	//nolint:noctx // it outlives the caller's context: Stop ends it
 	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, stdout, stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -66,8 +68,8 @@ func startProcess(dir, name string, argv ...string) (*process, error) {
 	return p, nil
 }
 
-// stop sends a signal, waits, and kills what is still there after ten seconds. It gives how the program ended.
-func (p *process) stop(signal syscall.Signal) error {
+// Stop sends a signal, waits, and kills what is still there after ten seconds. It gives how the program ended.
+func (p *Process) Stop(signal syscall.Signal) error {
 	_ = syscall.Kill(-p.cmd.Process.Pid, signal) // an error means that it has ended already
 	select {
 	case <-p.done:
@@ -79,8 +81,8 @@ func (p *process) stop(signal syscall.Signal) error {
 	}
 }
 
-// await polls ready until it gives nil. It fails at once when the program ends, and shows the end of its log.
-func (p *process) await(ctx context.Context, limit time.Duration, ready func(context.Context) error) error {
+// Await polls ready until it gives nil. It fails at once when the program ends, and shows the end of its log.
+func (p *Process) Await(ctx context.Context, limit time.Duration, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -92,17 +94,17 @@ func (p *process) await(ctx context.Context, limit time.Duration, ready func(con
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("%s ended: %w\n%s", p.name, errors.Join(p.err, err), p.logEnd())
+			return fmt.Errorf("%s ended: %w\n%s", p.name, errors.Join(p.err, err), p.LogEnd())
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready after %s: %w\n%s", p.name, limit, err, p.logEnd())
+			return fmt.Errorf("%s is not ready after %s: %w\n%s", p.name, limit, err, p.LogEnd())
 		case <-tick.C:
 		}
 	}
 }
 
-// logEnd gives the last lines that the program wrote.
-func (p *process) logEnd() []byte {
-	text, err := os.ReadFile(p.stderr)
+// LogEnd gives the last lines that the program wrote.
+func (p *Process) LogEnd() []byte {
+	text, err := os.ReadFile(p.Stderr)
 	if err != nil {
 		return []byte(err.Error())
 	}
@@ -110,15 +112,15 @@ func (p *process) logEnd() []byte {
 	return bytes.Join(lines[max(0, len(lines)-20):], []byte("\n"))
 }
 
-// processes is what has to be stopped, in the reverse order of starting.
-type processes struct {
+// Processes is what has to be stopped, in the reverse order of starting.
+type Processes struct {
 	mu   sync.Mutex
-	all  []*process
+	all  []*Process
 	over bool // nothing starts any more
 }
 
-// add starts a program and remembers it.
-func (ps *processes) add(dir, name string, argv ...string) (*process, error) {
+// Add starts a program and remembers it.
+func (ps *Processes) Add(dir, name string, argv ...string) (*Process, error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if ps.over {
@@ -132,12 +134,38 @@ func (ps *processes) add(dir, name string, argv ...string) (*process, error) {
 	return p, nil
 }
 
-// killAll ends everything at once; nothing that these programs hold is worth an orderly end.
-func (ps *processes) killAll() {
+// KillAll ends everything at once; nothing that these programs hold is worth an orderly end.
+func (ps *Processes) KillAll() {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	for _, p := range slices.Backward(ps.all) {
-		_ = p.stop(syscall.SIGKILL)
+		_ = p.Stop(syscall.SIGKILL)
 	}
 	ps.all, ps.over = nil, true
+}
+
+// StopOnSignal cleans up after ctrl-C too, for which no cleanup of the testing package runs, and then ends the process by a signal.
+func StopOnSignal(t *testing.T, ps *Processes, dir string) {
+	t.Helper()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	over := make(chan struct{})
+	t.Cleanup(func() { // after a signal it waits for the end of the process
+		signal.Stop(signals)
+		close(signals)
+		<-over
+	})
+	go func() {
+		if _, ok := <-signals; !ok {
+			close(over) // the test ended in order
+			return
+		}
+		ps.KillAll()
+		for range 20 { // again and again, as the tests are still running and writing
+			_ = os.RemoveAll(filepath.Dir(dir)) // with the directory that the testing package made around it
+			<-time.After(10 * time.Millisecond)
+		}
+		signal.Reset(syscall.SIGTERM) // not SIGINT: a shell's background job may be told to ignore that
+		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+	}()
 }

@@ -1,4 +1,4 @@
-package apiserver_test
+package controlplane
 
 import (
 	"crypto/ecdsa"

@@ -1,4 +1,4 @@
-package apiserver_test
+package controlplane
 
 import (
 	"context"
@@ -19,17 +19,17 @@ const (
 	downloadLimit     = 3 * time.Minute
 )
 
-// binaries are the programs of a control plane, as paths.
-type binaries struct {
-	etcd, apiServer, kubectl string
+// Binaries are the programs of a control plane, as paths.
+type Binaries struct {
+	Etcd, APIServer, Kubectl string
 }
 
-// findBinaries looks in KUBEBUILDER_ASSETS, then on PATH, then asks setup-envtest. Where all three fail it skips the
+// Find looks in KUBEBUILDER_ASSETS, then on PATH, then asks setup-envtest. Where all three fail it skips the
 // test, or fails it when RUNECAST_REQUIRE_APISERVER is set, as in CI, where a silent skip would be a hole.
-func findBinaries(t *testing.T) binaries {
+func Find(t *testing.T) Binaries {
 	t.Helper()
 	var problems []error
-	for _, place := range []func(context.Context) (binaries, error){fromAssets, fromPath, fromSetupEnvtest} {
+	for _, place := range []func(context.Context) (Binaries, error){fromAssets, fromPath, fromSetupEnvtest} {
 		found, err := place(t.Context())
 		if err == nil {
 			return found
@@ -43,22 +43,22 @@ func findBinaries(t *testing.T) binaries {
 	}
 	fmt.Fprintln(os.Stderr, "!!! "+line)
 	t.Skip(line)
-	return binaries{}
+	return Binaries{}
 }
 
-func fromAssets(context.Context) (binaries, error) {
+func fromAssets(context.Context) (Binaries, error) {
 	dir := os.Getenv("KUBEBUILDER_ASSETS")
 	if dir == "" {
-		return binaries{}, errors.New("KUBEBUILDER_ASSETS is not set")
+		return Binaries{}, errors.New("KUBEBUILDER_ASSETS is not set")
 	}
 	return inDir(dir)
 }
 
-func fromPath(context.Context) (binaries, error) {
+func fromPath(context.Context) (Binaries, error) {
 	return lookUp(func(name string) string { return name })
 }
 
-func fromSetupEnvtest(ctx context.Context) (binaries, error) {
+func fromSetupEnvtest(ctx context.Context) (Binaries, error) {
 	ctx, cancel := context.WithTimeout(ctx, downloadLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "run", setupEnvtest, "use", "-p", "path", kubernetesVersion)
@@ -67,28 +67,28 @@ func fromSetupEnvtest(ctx context.Context) (binaries, error) {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return binaries{}, fmt.Errorf("%s: %w: %s", setupEnvtest, err, strings.TrimSpace(stderr.String()))
+		return Binaries{}, fmt.Errorf("%s: %w: %s", setupEnvtest, err, strings.TrimSpace(stderr.String()))
 	}
 	return inDir(strings.TrimSpace(string(out)))
 }
 
-func inDir(dir string) (binaries, error) {
+func inDir(dir string) (Binaries, error) {
 	absolute, err := filepath.Abs(dir)
 	if err != nil {
-		return binaries{}, err
+		return Binaries{}, err
 	}
 	return lookUp(func(name string) string { return filepath.Join(absolute, name) })
 }
 
-func lookUp(where func(name string) string) (binaries, error) {
-	var found binaries
+func lookUp(where func(name string) string) (Binaries, error) {
+	var found Binaries
 	for _, program := range []struct {
 		name string
 		path *string
-	}{{"etcd", &found.etcd}, {"kube-apiserver", &found.apiServer}, {"kubectl", &found.kubectl}} {
+	}{{"etcd", &found.Etcd}, {"kube-apiserver", &found.APIServer}, {"kubectl", &found.Kubectl}} {
 		var err error
 		if *program.path, err = exec.LookPath(where(program.name)); err != nil {
-			return binaries{}, err
+			return Binaries{}, err
 		}
 	}
 	return found, nil
