@@ -62,7 +62,9 @@ func (p *place) runner(r run) (*job.Runner, error) {
 	look := cluster.Options{
 		Namespace: p.namespace, CASecret: caSecret, ServingSecret: servingSecret, KeySecret: keySecret, ReadCA: true,
 		Managed: p.managed, Adopted: []string{p.byHand}, FrontService: frontService, PortName: "https",
-		Dial: func(ctx context.Context, network, address string) (net.Conn, error) { return p.front.dial(ctx, network, address) },
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return p.front.dial(ctx, network, address)
+		},
 	}
 	if r.look != nil {
 		r.look(&look)

@@ -8,6 +8,7 @@ import (
 func (l *lab) tests() map[string]func(*testing.T) {
 	return map[string]func(*testing.T){
 		"Install": l.testInstall,
+		"Kills":   l.testKills,
 	}
 }
 
