@@ -159,8 +159,10 @@ func (d *decision) switchCA(why string) (Step, error) {
 func (d *decision) afterSwitch() (Step, error) {
 	if d.w.Present != nil {
 		if p := d.w.presented(); !p.All() {
-			return Step{Action: Wait, Until: d.now, Poll: true, Overdue: d.now.Sub(d.ca.Since) > overdue,
-				What: "wait for the endpoints to present the new certificate", Why: p.String()}, nil
+			return Step{
+				Action: Wait, Until: d.now, Poll: true, Overdue: d.now.Sub(d.ca.Since) > overdue,
+				What: "wait for the endpoints to present the new certificate", Why: p.String(),
+			}, nil
 		}
 	}
 	d.ca.Phase, d.ca.Since = state.Contract, d.now

@@ -36,16 +36,16 @@ type Scope struct {
 type Options struct {
 	Scope
 
-	Namespace                            string
-	Source                               Source
-	CASecret, ServingSecret, KeySecret   string // names
-	Leaf                                 pki.Leaf
-	CAValidity                           time.Duration
-	Bearer                               bool              // the API server sends a token: no credential in the path
-	Services                             []webhook.Service // configurations made by hand are helped when they call one of these
-	PropagationWait, KeyWait             time.Duration     // from when all can be known to all until it is relied upon
-	ContractAfter                        time.Duration     // from when all use the new until the old is dropped
-	RotateRequest                        string
+	Namespace                          string
+	Source                             Source
+	CASecret, ServingSecret, KeySecret string // names
+	Leaf                               pki.Leaf
+	CAValidity                         time.Duration
+	Bearer                             bool              // the API server sends a token: no credential in the path
+	Services                           []webhook.Service // configurations made by hand are helped when they call one of these
+	PropagationWait, KeyWait           time.Duration     // from when all can be known to all until it is relied upon
+	ContractAfter                      time.Duration     // from when all use the new until the old is dropped
+	RotateRequest                      string
 }
 
 // World is all that is stored, as it was read. Objects that are not there are nil.

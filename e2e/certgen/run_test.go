@@ -88,7 +88,7 @@ func (p *place) runner(r run) (*job.Runner, error) {
 	}
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	return &job.Runner{Cluster: client, Options: options, Clock: r.clock, Timeout: r.timeout, Log: log}, nil
+	return &job.Runner{Cluster: client, Options: options, Clock: r.clock, Timeout: r.timeout, Log: log, Lenient: r.scope.Create}, nil
 }
 
 // fakeClock tells a time that only waiting and tests move.

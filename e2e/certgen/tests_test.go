@@ -7,8 +7,21 @@ import (
 // tests are all tests that run against the API server.
 func (l *lab) tests() map[string]func(*testing.T) {
 	return map[string]func(*testing.T){
-		"Install": l.testInstall,
-		"Kills":   l.testKills,
+		"Install":                 l.testInstall,
+		"Kills":                   l.testKills,
+		"Drift":                   l.testDrift,
+		"WrongType":               l.testWrongType,
+		"Adoption":                l.testAdoption,
+		"NoPolicy":                l.testNoPolicy,
+		"MissingRights":           l.testMissingRights,
+		"ReconcileCreatesNothing": l.testReconcileCreatesNothing,
+		"ConcurrentRuns":          l.testConcurrentRuns,
+		"Events":                  l.testEvents,
+		"RotationUnderLoad":       l.testRotationUnderLoad,
+		"LeafFirst":               l.testLeafFirst,
+		"SlowEndpoint":            l.testSlowEndpoint,
+		"HelmUpgradeInRotation":   l.testHelmUpgradeInRotation,
+		"RotateRequest":           l.testRotateRequest,
 	}
 }
 
