@@ -37,6 +37,10 @@ test: ## Run every test that needs no Docker
 test-race: ## Run the tests of concurrent code under the race detector
 	go test -race -timeout 20m ./pkg/admission/... ./pkg/auth/... ./pkg/feed/... ./pkg/image/... ./pkg/scan/... ./pkg/workload/...
 
+.PHONY: test-certgen
+test-certgen: ## Try certgen against a real API server: kills, rotation under load (a minute; on a machine that is otherwise idle)
+	RUNECAST_REQUIRE_APISERVER=1 go test -tags certgen -count=1 -timeout 10m ./e2e/certgen
+
 .PHONY: fuzz
 fuzz: ## Fuzz every fuzz target for FUZZTIME (default 30s) each
 	scripts/fuzz

@@ -70,7 +70,7 @@ func (o *options) add(f *pflag.FlagSet) {
 }
 
 // validate gives all that is wrong with the flags at once.
-func (o *options) validate() error {
+func (o *options) validate() error { //nolint:gocyclo // one check after the other, all of them told at once
 	var problems []error
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if !slices.Contains([]plan.Source{plan.SourceCertgen, plan.SourceCertManager, plan.SourceExisting}, plan.Source(o.source)) {

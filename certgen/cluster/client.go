@@ -47,7 +47,7 @@ type Client struct {
 }
 
 // New makes a client.
-func New(config *rest.Config, options Options) (*Client, error) {
+func New(config *rest.Config, options Options) (*Client, error) { //nolint:gocritic // hugeParam: made once
 	core, err := coreclient.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)
@@ -77,7 +77,7 @@ func (c *Client) Look(ctx context.Context) (*plan.World, error) {
 		}
 	}
 	for _, name := range c.options.Adopted {
-		found, err := c.configuration(ctx, name)
+		found, err := c.configuration(ctx, name) //nolint:govet // shadow: of this configuration alone
 		switch {
 		case apierrors.IsForbidden(err):
 			w.Blind = append(w.Blind, err)

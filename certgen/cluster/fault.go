@@ -30,7 +30,7 @@ func (o object) String() string {
 }
 
 // Fault is a request to the API server that failed. Its text has no key material.
-type Fault struct {
+type Fault struct { //nolint:errname // the field calls it a fault: the API server refused a write
 	text  string
 	cause error
 }

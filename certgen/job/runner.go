@@ -98,8 +98,8 @@ func (r *Runner) converge(ctx context.Context, result *Result) error {
 			case errors.Is(err, cluster.ErrConflict) && conflicts < maxConflicts:
 				conflicts++
 				r.Log.WithError(err).Debug("look again")
-				if err := r.Clock.Wait(ctx, time.Duration(rand.Int64N(int64(50*time.Millisecond)))); err != nil { //nolint:gosec // a jitter
-					return err //nolint:wrapcheck // the context's
+				if failure := r.Clock.Wait(ctx, time.Duration(rand.Int64N(int64(50*time.Millisecond)))); failure != nil { //nolint:gosec // a jitter
+					return failure //nolint:wrapcheck // the context's
 				}
 			default:
 				return fmt.Errorf("%s: %w", step.What, err)

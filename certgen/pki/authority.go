@@ -64,7 +64,7 @@ func CrossSign(newer *x509.Certificate, older Authority, now time.Time) (*x509.C
 	return sign(template, older.Certificate, newer.PublicKey, older.Key)
 }
 
-func caTemplate(subject pkix.Name, now, notAfter time.Time) *x509.Certificate {
+func caTemplate(subject pkix.Name, now, notAfter time.Time) *x509.Certificate { //nolint:gocritic // hugeParam: once a certificate
 	return &x509.Certificate{
 		Subject: subject, NotBefore: now.Add(-Backdate), NotAfter: notAfter,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, IsCA: true, BasicConstraintsValid: true,

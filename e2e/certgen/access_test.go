@@ -1,3 +1,5 @@
+//go:build certgen
+
 package certgen_test
 
 import (
@@ -50,7 +52,7 @@ func (l *lab) testMissingRights(t *testing.T) {
 							left = append(left, verb)
 						}
 					}
-					rules[i].Verbs = append(left, "deletecollection") // never empty
+					rules[i].Verbs = append(left, "deletecollection") // never empty //nolint:gocritic // appendAssign: another list on purpose
 				}
 			}
 			if m.cluster {
@@ -144,7 +146,7 @@ func (l *lab) testEvents(t *testing.T) {
 	list, err := p.Client.CoreV1().Events(p.namespace).List(t.Context(), metav1.ListOptions{})
 	must(t, err)
 	reasons := map[string]corev1.Event{}
-	for _, e := range list.Items {
+	for _, e := range list.Items { //nolint:gocritic // rangeValCopy: a few Events of a test
 		reasons[e.Reason] = e
 		if strings.Contains(e.Message, string(p.secret(t, keySecret).Data["key"])) {
 			t.Errorf("Event %s holds the review key", e.Name)

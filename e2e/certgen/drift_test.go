@@ -1,3 +1,5 @@
+//go:build certgen
+
 package certgen_test
 
 import (
@@ -66,7 +68,7 @@ func drifts() map[string]drift {
 			t.Helper()
 			key, err := pki.DecodeKey(s.Data["tls.key"])
 			must(t, err)
-			der, err := x509.MarshalECPrivateKey(key.(*ecdsa.PrivateKey))
+			der, err := x509.MarshalECPrivateKey(key.(*ecdsa.PrivateKey)) //nolint:errcheck // the test's own key: another type should panic
 			must(t, err)
 			s.Data["tls.key"] = pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
 		}), sameCA: true, why: "tls.key is not in PKCS#8"},

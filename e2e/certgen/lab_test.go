@@ -1,7 +1,10 @@
+//go:build certgen
+
 package certgen_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -209,7 +212,7 @@ func (p *place) awaitCreate(t *testing.T) {
 			return err
 		}
 		if p.front.reviews.Load() == before {
-			return fmt.Errorf("no review came")
+			return errors.New("no review came")
 		}
 		return nil
 	})
@@ -244,7 +247,7 @@ func must(t *testing.T, err error) {
 // listen listens on an address and closes with the test.
 func listen(t *testing.T, address string) net.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp", address)
+	l, err := net.Listen("tcp", address) //nolint:noctx // loopback, in a test
 	must(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	return l

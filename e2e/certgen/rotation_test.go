@@ -1,10 +1,13 @@
+//go:build certgen
+
 package certgen_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,14 +99,14 @@ func (l *lab) testRotationUnderLoad(t *testing.T) {
 	calls := load.calls.Load()
 	eventually(t, time.Minute, func() error {
 		if load.calls.Load() < calls+50 {
-			return fmt.Errorf("no calls after the rotation")
+			return errors.New("no calls after the rotation")
 		}
 		return nil
 	})
 	load.check(t)
 
 	after := p.clientConfig(t, p.managed)
-	if string(after.CABundle) == string(before.CABundle) || *after.Service.Path == *before.Service.Path {
+	if bytes.Equal(after.CABundle, before.CABundle) || *after.Service.Path == *before.Service.Path {
 		t.Error("caBundle or path is that of before")
 	}
 	if key, ok := state.ReadServing(p.secret(t, servingSecret)).Key.Public().(interface{ Equal(crypto any) bool }); ok && !key.Equal(beforeKey.Public()) {
@@ -155,8 +158,8 @@ func (l *lab) testLeafFirst(t *testing.T) {
 	load := p.startLoad(t, 4)
 	other := l.newPlace(t)
 	_, err = other.converge(t.Context(), t, run{scope: issue, change: func(o *plan.Options) {
-		names, err := pki.NewNames(p.namespace, "", []string{frontService}, nil, nil)
-		must(t, err)
+		names, failure := pki.NewNames(p.namespace, "", []string{frontService}, nil, nil)
+		must(t, failure)
 		o.Leaf.Names = names
 	}})
 	must(t, err)
@@ -165,7 +168,7 @@ func (l *lab) testLeafFirst(t *testing.T) {
 	p.update(t, own)
 	eventually(t, time.Minute, func() error {
 		if load.failed.Load() == 0 {
-			return fmt.Errorf("no call failed although the certificate is of another CA")
+			return errors.New("no call failed although the certificate is of another CA")
 		}
 		return nil
 	})
@@ -191,8 +194,8 @@ func (l *lab) testSlowEndpoint(t *testing.T) {
 	if result, err = p.converge(t.Context(), t, r); err == nil || result.Pending == nil || !strings.HasPrefix(result.Pending.Why, "1 of 2 ready endpoints") {
 		t.Errorf("with one endpoint that is behind: pending %+v, error %v", result.Pending, err)
 	}
-	if bundle, err := webhook.ParseBundle(p.clientConfig(t, p.managed).CABundle); err != nil || len(bundle) != 2 {
-		t.Errorf("the caBundle holds %d certificates, %v; want old and new", len(bundle), err)
+	if bundle, failure := webhook.ParseBundle(p.clientConfig(t, p.managed).CABundle); failure != nil || len(bundle) != 2 {
+		t.Errorf("the caBundle holds %d certificates, %v; want old and new", len(bundle), failure)
 	}
 	must(t, p.front.sync(t.Context(), p.front.servers[1]))
 	if result, err = p.converge(t.Context(), t, r); err != nil || result.Pending == nil || result.Pending.Poll {
@@ -241,9 +244,9 @@ func (l *lab) testRotateRequest(t *testing.T) {
 		rotates bool
 	}{{"first", false}, {"second", true}, {"second", false}, {"", false}, {"third", true}} {
 		before := p.secret(t, caSecret).Data["tls.crt"]
-		_, err := p.converge(t.Context(), t, request(step.request))
-		must(t, err)
-		if rotated := string(p.secret(t, caSecret).Data["tls.crt"]) != string(before); rotated != step.rotates {
+		_, failure := p.converge(t.Context(), t, request(step.request))
+		must(t, failure)
+		if rotated := !bytes.Equal(p.secret(t, caSecret).Data["tls.crt"], before); rotated != step.rotates {
 			t.Errorf("run %d with the request %q: rotated %t", i, step.request, rotated)
 		}
 	}
@@ -252,7 +255,7 @@ func (l *lab) testRotateRequest(t *testing.T) {
 	before := p.secret(t, caSecret).Data["tls.crt"]
 	result, err := p.converge(t.Context(), t, request("third"))
 	must(t, err)
-	if string(p.secret(t, caSecret).Data["tls.crt"]) == string(before) {
+	if bytes.Equal(p.secret(t, caSecret).Data["tls.crt"], before) {
 		t.Errorf("the CA was not rotated at two thirds of its life: %+v", result.Pending)
 	}
 }

@@ -1,3 +1,5 @@
+//go:build certgen
+
 package certgen_test
 
 import (
