@@ -1,0 +1,72 @@
+{{/* The webhooks as a JSON list of complete values: those of .Values.webhooks, else the one of policy and webhook. */}}
+{{- define "runecast.webhooks" -}}
+{{- $defaults := omit .Values.webhook "enabled" "name" }}
+{{- $list := list }}
+{{- range .Values.webhooks }}
+{{- $list = append $list (mustMerge (deepCopy .) (deepCopy $defaults)) }}
+{{- end }}
+{{- if not $list }}
+{{- $list = list (merge (dict "name" .Values.webhook.name "policyId" .Values.policy.id) (deepCopy $defaults)) }}
+{{- end }}
+{{- $list | toJson }}
+{{- end }}
+
+{{/* The namespaces of one webhook: dict "root" $ "webhook" $w. What the user asks for is added to the exclusions, never replaces them. */}}
+{{- define "runecast.namespaceSelector" -}}
+matchExpressions:
+  - key: kubernetes.io/metadata.name
+    operator: NotIn
+    values: [kube-system, {{ .root.Release.Namespace }}]
+{{- if not .webhook.allNamespaces }}
+{{- $labels := .webhook.namespaceLabels | default (dict "runecast-admission-policy" (toString .webhook.policyId)) }}
+{{- range $key, $value := $labels }}
+  - key: {{ $key }}
+    operator: In
+    values: [{{ $value | quote }}]
+{{- end }}
+{{- end }}
+{{- with .webhook.namespaceExpressions }}
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* What the schema cannot say. */}}
+{{- define "runecast.validate" -}}
+{{- $known := list "1" "2" "3" "4" "5" }}
+{{- range .Values.policies.definitions }}
+{{- $known = append $known (toString .id) }}
+{{- end }}
+{{- $names := list }}
+{{- range include "runecast.webhooks" . | fromJsonArray }}
+{{- if and (not $.Values.policies.existingConfigMap) (not (has (toString .policyId) $known)) }}
+{{- fail (printf "webhook %s: there is no policy with the id %q. Built in are 1 to 5; others are defined under policies.definitions or policies.existingConfigMap" .name (toString .policyId)) }}
+{{- end }}
+{{- if has .name $names }}
+{{- fail (printf "two webhooks are called %s: give each a name of its own" .name) }}
+{{- end }}
+{{- $names = append $names .name }}
+{{- range .namespaceExpressions }}
+{{- if and (has .operator (list "In" "NotIn")) (not .values) }}
+{{- fail (printf "namespaceExpressions: operator %s on %s needs values" .operator .key) }}
+{{- end }}
+{{- if and (has .operator (list "Exists" "DoesNotExist")) .values }}
+{{- fail (printf "namespaceExpressions: operator %s on %s takes no values" .operator .key) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and (eq .Values.tls.source "existingSecret") (not .Values.tls.existingSecret) }}
+{{- fail "tls.source is existingSecret: name the Secret in tls.existingSecret" }}
+{{- end }}
+{{- if and (ne .Values.tls.source "existingSecret") .Values.tls.existingSecret }}
+{{- fail (printf "tls.existingSecret is given but tls.source is %s: set tls.source to existingSecret" .Values.tls.source) }}
+{{- end }}
+{{- if and (not (include "runecast.usesPostgres" .)) (or (gt (int .Values.server.replicas) 1) .Values.server.autoscaling.enabled) }}
+{{- fail "several server pods need PostgreSQL: set database.url or database.existingSecret, or keep server.replicas at 1 and server.autoscaling.enabled at false" }}
+{{- end }}
+{{- if and .Values.database.url .Values.database.existingSecret }}
+{{- fail "database.url and database.existingSecret exclude each other" }}
+{{- end }}
+{{- if and .Values.policies.definitions .Values.policies.existingConfigMap }}
+{{- fail "policies.definitions and policies.existingConfigMap exclude each other" }}
+{{- end }}
+{{- end }}

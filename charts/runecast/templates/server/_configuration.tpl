@@ -1,0 +1,51 @@
+{{/* The server's config.yaml. server.config comes last, and counts. */}}
+{{- define "runecast.serverConfiguration" -}}
+{{- $c := dict
+  "dataDir" "/data"
+  "listen" ":9443"
+  "logLevel" .Values.server.logLevel
+  "logFormat" "json"
+  "tlsCertFile" "/etc/runecast/tls/tls.crt"
+  "tlsKeyFile" "/etc/runecast/tls/tls.key"
+  "platforms" .Values.server.platforms
+  "reviewKeyDir" "/etc/runecast/review-key"
+  "allowedRegistries" .Values.policies.allowedRegistries
+  "registryKeychains" .Values.registries.keychains
+  "registryAllowNetworks" .Values.registries.allowNetworks
+  "registryPlainHttp" .Values.registries.plainHTTP
+  "registryRateLimit" .Values.registries.rateLimit
+}}
+{{- if .Values.policies.definitions }}
+{{- $_ := set $c "policyFiles" (list "/etc/runecast/policies/policies.yaml") }}
+{{- else if .Values.policies.existingConfigMap }}
+{{- $_ := set $c "policyFiles" (list "/etc/runecast/policies") }}
+{{- end }}
+{{- if .Values.tokens.existingSecret }}
+{{- $_ := set $c "tokenDir" "/etc/runecast/tokens" }}
+{{- $_ := set $c "tokenAccessType" .Values.tokens.accessType }}
+{{- end }}
+{{- if .Values.registries.hosts }}
+{{- $_ := set $c "registryConfigDir" "/etc/runecast/certs.d" }}
+{{- end }}
+{{- if .Values.registries.caConfigMap }}
+{{- $_ := set $c "registryCaFiles" (list "/etc/runecast/registry-cas/ca.crt") }}
+{{- end }}
+{{- if .Values.feed.url }}
+{{- $_ := set $c "feedUrl" .Values.feed.url }}
+{{- $_ := set $c "feedUpdateInterval" .Values.feed.updateInterval }}
+{{- end }}
+{{- if .Values.database.url }}
+{{- $_ := set $c "database" .Values.database.url }}
+{{- end }}
+{{- mergeOverwrite $c (deepCopy .Values.server.config) | toYaml }}
+{{- end }}
+
+{{/* Whether the server may ask the API server for pull secrets. */}}
+{{- define "runecast.readsPullSecrets" -}}
+{{- if or .Values.registries.pullSecrets.allNamespaces .Values.registries.pullSecrets.namespaces }}true{{ end }}
+{{- end }}
+
+{{/* Whether the data directory is a claim. */}}
+{{- define "runecast.persistent" -}}
+{{- if and .Values.persistence.enabled (not (include "runecast.usesPostgres" .)) }}true{{ end }}
+{{- end }}
