@@ -18,16 +18,14 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
-	admissionv1 "k8s.io/api/admission/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/runecast/runecast/pkg/admission"
 )
 
-const maxAnswer = 1 << 20 // bytes of an answer to a ping
+const (
+	maxAnswer = 1 << 20 // bytes of an answer to a ping
+	pingPod   = "runecast-ping"
+)
 
 func newWebhook(c *command) *cobra.Command {
 	cmd := &cobra.Command{
@@ -155,7 +153,7 @@ func (p *ping) client() (*http.Client, error) {
 	}, nil
 }
 
-// target gives the URL of the review without and with the key that may stand in it. Only the former is for people.
+// target gives the URL of the review. It has the key where there is one, and so is not for people.
 func (p *ping) target() (*url.URL, error) {
 	server, err := url.Parse(p.server)
 	if err != nil || server.Host == "" || (server.Scheme != "https" && server.Scheme != "http") {
@@ -182,21 +180,20 @@ func readSecret(name string) (string, error) {
 	return strings.TrimSpace(string(content)), nil
 }
 
+// review writes the AdmissionReview of a pod that is about to be made. Kubernetes' own types would do the same and bring those of
+// all its core API into every process (docs/adr/0007-memory.md).
 func (p *ping) review() ([]byte, error) {
-	pod := corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, ObjectMeta: metav1.ObjectMeta{Name: "runecast-ping"}}
+	type object = map[string]any
+	containers := []object{}
 	if p.image != "" {
-		pod.Spec.Containers = []corev1.Container{{Name: "ping", Image: p.image}}
+		containers = append(containers, object{"name": "ping", "image": p.image})
 	}
-	raw, err := json.Marshal(pod)
-	if err != nil {
-		return nil, fmt.Errorf("encode the pod: %w", err)
-	}
-	dryRun := true
-	body, err := json.Marshal(admissionv1.AdmissionReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"},
-		Request: &admissionv1.AdmissionRequest{
-			UID: types.UID(uuid.NewString()), Kind: metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}, Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
-			Name: pod.Name, Namespace: "default", Operation: admissionv1.Create, Object: runtime.RawExtension{Raw: raw}, DryRun: &dryRun,
+	pod := object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": pingPod}, "spec": object{"containers": containers}}
+	body, err := json.Marshal(object{
+		"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+		"request": object{
+			"uid": uuid.NewString(), "kind": object{"version": "v1", "kind": "Pod"}, "resource": object{"version": "v1", "resource": "pods"},
+			"name": pingPod, "namespace": "default", "operation": "CREATE", "object": pod, "dryRun": true,
 		},
 	})
 	if err != nil {
@@ -244,13 +241,16 @@ func (p *ping) send(ctx context.Context, client *http.Client) (*pingAnswer, erro
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the server answers %s: %s", response.Status, short(strings.TrimSpace(string(content)), 300))
 	}
-	var review admissionv1.AdmissionReview
+	var review struct {
+		Response *struct {
+			Allowed bool `json:"allowed"`
+			Status  struct {
+				Message string `json:"message"`
+			} `json:"status"`
+		} `json:"response"`
+	}
 	if err := json.Unmarshal(content, &review); err != nil || review.Response == nil {
 		return nil, fmt.Errorf("the answer is no AdmissionReview: %s", short(strings.TrimSpace(string(content)), 300))
 	}
-	answer := &pingAnswer{Server: p.server, Policy: p.policy, Allowed: review.Response.Allowed, Duration: time.Since(began).Round(time.Microsecond).String()}
-	if review.Response.Result != nil {
-		answer.Message = review.Response.Result.Message
-	}
-	return answer, nil
+	return &pingAnswer{Server: p.server, Policy: p.policy, Allowed: review.Response.Allowed, Message: review.Response.Status.Message, Duration: time.Since(began).Round(time.Microsecond).String()}, nil
 }
