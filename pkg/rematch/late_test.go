@@ -22,7 +22,6 @@ func TestBehindTheRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			onBoth(t, func(t *testing.T, dsn string) {
-				t.Helper()
 				var l *lab
 				var behind sync.Once
 				var old string
@@ -56,7 +55,6 @@ func TestBehindTheRun(t *testing.T) {
 func TestInventoryAfterTheDecision(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, dsn string) {
-		t.Helper()
 		l := newLab(t, dsn)
 		l.feeds.set(newIndex(t, "CVE-1", harmless))
 		l.once()

@@ -18,7 +18,6 @@ import (
 func TestFlipsBothWays(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, dsn string) {
-		t.Helper()
 		l := newLab(t, dsn)
 		l.feeds.set(newIndex(t, "CVE-1", harmless))
 		l.scanned(1, 2)
@@ -74,7 +73,6 @@ func TestPolicyChanged(t *testing.T) {
 func TestUnreadInventories(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, dsn string) {
-		t.Helper()
 		log, hook := logtest.NewNullLogger()
 		l := newLab(t, dsn, func(o *rematch.Options) {
 			o.Log = log
@@ -108,7 +106,6 @@ func TestUnreadInventories(t *testing.T) {
 func TestCutOff(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, dsn string) {
-		t.Helper()
 		const images = 150 // three pages
 		puts := 0
 		l := newLab(t, dsn, func(o *rematch.Options) {
@@ -146,7 +143,6 @@ func TestCutOff(t *testing.T) {
 func TestFeedReplacedDuringARun(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, dsn string) {
-		t.Helper()
 		var l *lab
 		newest := newIndex(t, "CVE-2", harmless)
 		l = newLab(t, dsn, func(o *rematch.Options) {

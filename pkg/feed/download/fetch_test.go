@@ -84,16 +84,16 @@ func TestFile(t *testing.T) {
 	}{
 		{name: "whole", want: body, log: []string{"/file 200"}},
 		{
-			name: "cut in the middle", fault: func(o *origin) { o.fail("/file", 1, cutAfter(100_000)) }, want: body,
+			name: "cut in the middle", fault: func(o *origin) { o.fail(1, cutAfter(100_000)) }, want: body,
 			log: []string{"/file 200", "/file 206 bytes=100000-"},
 		},
 		{
-			name: "cut often, more times than attempts", fault: func(o *origin) { o.fail("/file", 9, cutAfter(30_000)) }, want: body,
+			name: "cut often, more times than attempts", fault: func(o *origin) { o.fail(9, cutAfter(30_000)) }, want: body,
 		},
 		{
 			name: "changed between the parts", want: other,
 			fault: func(o *origin) {
-				o.fail("/file", 1, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+				o.fail(1, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
 					defer o.put("/file", other)
 					cutAfter(100_000)(w, req, next)
 				})
@@ -103,11 +103,11 @@ func TestFile(t *testing.T) {
 		{
 			name: "changed, and the server joins what does not belong together", want: other,
 			fault: func(o *origin) {
-				o.fail("/file", 1, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+				o.fail(1, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
 					defer o.put("/file", other)
 					cutAfter(100_000)(w, req, next)
 				})
-				o.fail("/file", 1, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+				o.fail(1, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
 					req.Header.Del("If-Range")
 					next.ServeHTTP(w, req)
 				})
@@ -121,24 +121,24 @@ func TestFile(t *testing.T) {
 					req.Header.Del("Range")
 					next.ServeHTTP(w, req)
 				}
-				o.fail("/file", 1, cutAfter(100_000))
-				o.fail("/file", 9, plain)
+				o.fail(1, cutAfter(100_000))
+				o.fail(9, plain)
 			},
 		},
 		{
-			name: "asked too often", fault: func(o *origin) { o.fail("/file", 2, answer(429, "Retry-After", "0")) }, want: body,
+			name: "asked too often", fault: func(o *origin) { o.fail(2, answer(429, "Retry-After", "0")) }, want: body,
 			log: []string{"/file 429", "/file 429", "/file 200"},
 		},
-		{name: "asks to wait too long", fault: func(o *origin) { o.fail("/file", 1, answer(429, "Retry-After", "86400")) }, err: "asks to wait for 24h0m0s"},
-		{name: "broken for a while", fault: func(o *origin) { o.fail("/file", 3, answer(500)) }, want: body},
-		{name: "broken", fault: func(o *origin) { o.fail("/file", -1, answer(502)) }, err: "502 Bad Gateway (5 times without getting on)"},
+		{name: "asks to wait too long", fault: func(o *origin) { o.fail(1, answer(429, "Retry-After", "86400")) }, err: "asks to wait for 24h0m0s"},
+		{name: "broken for a while", fault: func(o *origin) { o.fail(3, answer(500)) }, want: body},
+		{name: "broken", fault: func(o *origin) { o.fail(-1, answer(502)) }, err: "502 Bad Gateway (5 times without getting on)"},
 		{name: "not there", fault: func(o *origin) { o.remove("/file") }, err: "404 Not Found", log: []string{"/file 404"}},
-		{name: "not for us", fault: func(o *origin) { o.fail("/file", -1, answer(403)) }, err: "403 Forbidden", log: []string{"/file 403"}},
+		{name: "not for us", fault: func(o *origin) { o.fail(-1, answer(403)) }, err: "403 Forbidden", log: []string{"/file 403"}},
 		{name: "says that it is too large", fault: func(o *origin) { o.put("/file", noise(1_000_001)) }, err: "it has 1000001 bytes, at most 1000000 are taken"},
 		{
 			name: "endless", err: "it does not end after 1000000 bytes",
 			fault: func(o *origin) {
-				o.fail("/file", -1, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+				o.fail(-1, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 					for block := make([]byte, 64<<10); ; {
 						if _, err := w.Write(block); err != nil {
 							return
@@ -147,7 +147,7 @@ func TestFile(t *testing.T) {
 				})
 			},
 		},
-		{name: "from TLS to none", err: "redirected more than 5 times", fault: func(o *origin) { o.fail("/file", -1, answer(302, "Location", "/file")) }},
+		{name: "from TLS to none", err: "redirected more than 5 times", fault: func(o *origin) { o.fail(-1, answer(302, "Location", "/file")) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -166,7 +166,7 @@ func TestFile(t *testing.T) {
 			} else if err != nil || !bytes.Equal(got, c.want) {
 				t.Errorf("%d bytes, want %d, %v", len(got), len(c.want), err)
 			}
-			if log, _ := o.log(); c.log != nil && strings.Join(log, ", ") != strings.Join(c.log, ", ") {
+			if log := o.log(); c.log != nil && strings.Join(log, ", ") != strings.Join(c.log, ", ") {
 				t.Errorf("requests %v, want %v", log, c.log)
 			}
 		})
@@ -182,7 +182,7 @@ func TestFileIsAskedAboutAndKept(t *testing.T) {
 	step := func(name string, want []byte, wantLog string, wantErr bool) {
 		t.Helper()
 		got, err := get(t, o, opts)
-		log, _ := o.log()
+		log := o.log()
 		if wantErr != (err != nil) || !wantErr && !bytes.Equal(got, want) || wantLog != "" && strings.Join(log, ", ") != wantLog {
 			t.Errorf("%s: %d bytes, %v, requests %v, want %s", name, len(got), err, log, wantLog)
 		}
@@ -194,7 +194,7 @@ func TestFileIsAskedAboutAndKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	step("damaged on disk", first, "/file 200", false)
-	o.fail("/file", -1, answer(500))
+	o.fail(-1, answer(500))
 	step("down", nil, "", true)
 	if kept, err := os.ReadFile(file); err != nil || !bytes.Equal(kept, first) {
 		t.Errorf("the file is not the last good one: %v", err)
@@ -204,7 +204,7 @@ func TestFileIsAskedAboutAndKept(t *testing.T) {
 	step("changed", second, "/file 200", false)
 	opts.Attempts = 1
 	o.put("/file", first)
-	o.fail("/file", 1, cutAfter(20_000))
+	o.fail(1, cutAfter(20_000))
 	step("cut, and the process ends", nil, "/file 200", true)
 	step("goes on in the next run", first, "/file 206 bytes=20000-", false)
 	_, err := download.File(t.Context(), opts, o.URL+"/file", "checked", func(string) error { return errors.New("it is rotten") })
@@ -221,7 +221,7 @@ func TestSlowBody(t *testing.T) {
 	t.Parallel()
 	o := newOrigin(t)
 	o.put("/file", noise(100_000))
-	o.fail("/file", -1, func(w http.ResponseWriter, req *http.Request, _ http.Handler) {
+	o.fail(-1, func(w http.ResponseWriter, req *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Length", "100000")
 		w.WriteHeader(http.StatusOK)
 		for req.Context().Err() == nil {
@@ -242,7 +242,7 @@ func TestSlowBody(t *testing.T) {
 		t.Errorf("slow: %v", err)
 	}
 	o.heal()
-	o.fail("/file", -1, func(_ http.ResponseWriter, req *http.Request, _ http.Handler) { <-req.Context().Done() })
+	o.fail(-1, func(_ http.ResponseWriter, req *http.Request, _ http.Handler) { <-req.Context().Done() })
 	opts.HeaderTimeout = 50 * time.Millisecond
 	if _, err = get(t, o, opts); err == nil || !strings.Contains(err.Error(), "no answer within 50ms") {
 		t.Errorf("silent: %v", err)
@@ -278,7 +278,7 @@ func TestAddresses(t *testing.T) {
 		"https://127.1/":           "no name of a host",
 	} {
 		o.heal()
-		o.fail("/file", -1, answer(302, "Location", to))
+		o.fail(-1, answer(302, "Location", to))
 		got, failure := get(t, o, opts)
 		if to == inside.URL {
 			want = host(t, to) + " is at a loopback address"
@@ -299,7 +299,7 @@ func TestAddresses(t *testing.T) {
 func TestPasswordsAreNotShown(t *testing.T) {
 	t.Parallel()
 	o := newOrigin(t)
-	o.fail("/file", -1, func(w http.ResponseWriter, req *http.Request, _ http.Handler) {
+	o.fail(-1, func(w http.ResponseWriter, req *http.Request, _ http.Handler) {
 		if user, password, ok := req.BasicAuth(); !ok || user != "me" || password != "hunter2" {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
@@ -344,7 +344,7 @@ func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	o := newOrigin(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	o.fail("/file", -1, func(_ http.ResponseWriter, req *http.Request, _ http.Handler) {
+	o.fail(-1, func(_ http.ResponseWriter, req *http.Request, _ http.Handler) {
 		cancel()
 		<-req.Context().Done()
 	})
