@@ -21,6 +21,17 @@ help: ## List the targets
 build: ## Build bin/runecast
 	CGO_ENABLED=0 go build -trimpath -o bin/runecast ./cmd/runecast
 
+# The images that `make images` makes: IMAGES is their common name up to the last part, PLATFORMS are for a Docker that has buildx.
+IMAGES ?= ghcr.io/runecast
+IMAGE_TAG ?= $(shell sed -n 's/^appVersion: *"\{0,1\}\([^"]*\)"\{0,1\}$$/\1/p' charts/runecast/Chart.yaml)
+PLATFORMS ?= linux/amd64
+# Set to --push to send images of several platforms to their registry, as a local Docker holds but one.
+BUILDX_OUTPUT ?= --load
+
+.PHONY: images
+images: ## Build the images of the server and of certgen (IMAGES, IMAGE_TAG, PLATFORMS, BUILDX_OUTPUT)
+	IMAGES='$(IMAGES)' IMAGE_TAG='$(IMAGE_TAG)' PLATFORMS='$(PLATFORMS)' BUILDX_OUTPUT='$(BUILDX_OUTPUT)' scripts/images
+
 .PHONY: run
 run: build ## Start a server on https://localhost:9080 and print how to send it a review
 	DATA='$(DATA)' FEEDS='$(FEEDS)' LISTEN='$(LISTEN)' scripts/run

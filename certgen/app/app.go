@@ -82,7 +82,7 @@ wrong, 2 an error.`,
 		},
 	}
 	c.options.add(root.PersistentFlags())
-	root.AddCommand(newIssue(c), newPatch(c), newReconcile(c), newStatus(c))
+	root.AddCommand(newIssue(c), newPatch(c), newReconcile(c), newRemove(c), newStatus(c))
 	return root
 }
 

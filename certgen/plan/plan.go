@@ -24,6 +24,12 @@ const (
 	SourceExisting    Source = "existingSecret" // the user; certgen keeps the caBundle
 )
 
+// Label of the Secrets that certgen makes, and its value.
+const (
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	ManagedBy      = "certgen"
+)
+
 // Scope is what a command may do. Steps outside of it are not taken.
 type Scope struct {
 	Secrets   bool // write Secrets that are there
@@ -184,7 +190,7 @@ func (d *decision) newSecret(have *corev1.Secret, name string, kind corev1.Secre
 	}
 	s := &corev1.Secret{Type: kind}
 	s.Name, s.Namespace = name, d.o.Namespace
-	s.Labels = map[string]string{"app.kubernetes.io/name": "runecast-certgen", "app.kubernetes.io/part-of": "runecast", "app.kubernetes.io/managed-by": "certgen"}
+	s.Labels = map[string]string{"app.kubernetes.io/name": "runecast-certgen", "app.kubernetes.io/part-of": "runecast", LabelManagedBy: ManagedBy}
 	return s
 }
 

@@ -128,3 +128,19 @@ subjects: {{ list $subject | toJson }}
 {{- define "runecast.certgenSecrets" -}}
 {{- if eq .Values.tls.source "certgen" }}["runecast-ca","runecast-nginx-tls","runecast-review-key"]{{ else }}["runecast-review-key"]{{ end }}
 {{- end }}
+
+{{/* The webhook configurations that certgen keeps in step, as a JSON list. */}}
+{{- define "runecast.configurations" -}}
+{{- $list := .Values.certgen.adopt }}
+{{- if .Values.webhook.enabled }}
+{{- $list = prepend $list (include "runecast.webhookConfiguration" .) }}
+{{- end }}
+{{- $list | toJson }}
+{{- end }}
+
+{{/* Rules on webhook configurations: dict "names" (list) "verbs" (list). An empty list of names gives none, as it would mean all. */}}
+{{- define "runecast.configurationRules" -}}
+{{- if .names }}
+{{- list (dict "apiGroups" (list "admissionregistration.k8s.io") "resources" (list "validatingwebhookconfigurations") "resourceNames" .names "verbs" .verbs) | toJson }}
+{{- end }}
+{{- end }}
