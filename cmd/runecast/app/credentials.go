@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	ecr "github.com/awslabs/amazon-ecr-credential-helper/ecr-login"
@@ -67,7 +68,9 @@ func newPullSecrets(config *Config, inCluster bool, log logrus.FieldLogger) (adm
 	case config.Kubeconfig != "":
 		access, err = clientcmd.BuildConfigFromFlags("", config.Kubeconfig)
 	case inCluster:
-		access, err = rest.InClusterConfig()
+		if access, err = rest.InClusterConfig(); errors.Is(err, fs.ErrNotExist) {
+			err = rest.ErrNotInCluster // a pod that was given no token is to read no secrets
+		}
 	default:
 		return nil, nil //nolint:nilnil // as the comment has it
 	}
