@@ -52,6 +52,16 @@ test-race: ## Run the tests of concurrent code under the race detector
 test-certgen: ## Try certgen against a real API server: kills, rotation under load (a minute; on a machine that is otherwise idle)
 	RUNECAST_REQUIRE_APISERVER=1 go test -tags certgen -count=1 -timeout 10m ./e2e/certgen
 
+.PHONY: chart
+chart: $(TOOLS)/helm-unittest ## Check the chart: lint, renderings, objects against a real API server, its own suites
+	TOOLS='$(TOOLS)' scripts/chart/check
+
+# It builds only in a main module that repeats its replace directive.
+$(TOOLS)/helm-unittest: scripts/chart/tools/unittest/go.mod scripts/chart/tools/unittest/go.sum
+	mkdir -p $(TOOLS)
+	cd scripts/chart/tools/unittest && go build -trimpath -buildvcs=false -o $(TOOLS)/ tool
+	touch $@
+
 .PHONY: fuzz
 fuzz: ## Fuzz every fuzz target for FUZZTIME (default 30s) each
 	scripts/fuzz
