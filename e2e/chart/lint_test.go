@@ -3,9 +3,14 @@
 package chart_test
 
 import (
+	"io/fs"
 	"maps"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 
+	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/lint"
 	"helm.sh/helm/v3/pkg/lint/support"
 )
@@ -43,4 +48,25 @@ func TestRenderTwice(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPackage asks that .helmignore leaves every template in the chart, and what is of no use in a cluster out.
+func TestPackage(t *testing.T) {
+	t.Parallel()
+	c, err := loader.Load(chartDir)
+	must(t, err)
+	packed := map[string]bool{}
+	for _, f := range slices.Concat(c.Raw, c.Templates, c.Files) {
+		packed[f.Name] = true
+	}
+	must(t, fs.WalkDir(os.DirFS(chartDir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		unwanted := strings.HasPrefix(path, "ci/") || strings.HasPrefix(path, "tests/") || path == "README.md.gotmpl"
+		if packed[path] == unwanted {
+			t.Errorf("%s is in the packed chart: %v", path, packed[path])
+		}
+		return nil
+	}))
 }
