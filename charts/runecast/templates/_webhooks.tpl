@@ -32,9 +32,13 @@ matchExpressions:
 
 {{/* What the schema cannot say. */}}
 {{- define "runecast.validate" -}}
-{{- $known := list "1" "2" "3" "4" "5" }}
+{{- $builtIn := list "1" "2" "3" "4" "5" }}
+{{- $known := $builtIn }}
 {{- range .Values.policies.definitions }}
-{{- $known = append $known (toString .id) }}
+{{- if has .id $known }}
+{{- fail (ternary (printf "policies.definitions: the id %s is that of a built-in policy" .id) (printf "policies.definitions: two policies have the id %s" .id) (has .id $builtIn)) }}
+{{- end }}
+{{- $known = append $known .id }}
 {{- end }}
 {{- $names := list }}
 {{- range include "runecast.webhooks" . | fromJsonArray }}
@@ -45,12 +49,12 @@ matchExpressions:
 {{- fail (printf "two webhooks are called %s: give each a name of its own" .name) }}
 {{- end }}
 {{- $names = append $names .name }}
-{{- range .namespaceExpressions }}
+{{- range concat .namespaceExpressions (.objectSelector.matchExpressions | default list) }}
 {{- if and (has .operator (list "In" "NotIn")) (not .values) }}
-{{- fail (printf "namespaceExpressions: operator %s on %s needs values" .operator .key) }}
+{{- fail (printf "selector: operator %s on %s needs values" .operator .key) }}
 {{- end }}
 {{- if and (has .operator (list "Exists" "DoesNotExist")) .values }}
-{{- fail (printf "namespaceExpressions: operator %s on %s takes no values" .operator .key) }}
+{{- fail (printf "selector: operator %s on %s takes no values" .operator .key) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -68,5 +72,34 @@ matchExpressions:
 {{- end }}
 {{- if and .Values.policies.definitions .Values.policies.existingConfigMap }}
 {{- fail "policies.definitions and policies.existingConfigMap exclude each other" }}
+{{- end }}
+{{- if and (ne .Values.tls.source "cert-manager") .Values.tls.certManager.issuerRef }}
+{{- fail (printf "tls.certManager.issuerRef is given but tls.source is %s: set tls.source to cert-manager" .Values.tls.source) }}
+{{- end }}
+{{- if has (include "runecast.webhookConfiguration" .) .Values.certgen.adopt }}
+{{- fail (printf "certgen.adopt: %s is the chart's own configuration: name those made by hand" (include "runecast.webhookConfiguration" .)) }}
+{{- end }}
+{{- include "runecast.validateLabels" (dict "root" . "labels" .Values.commonLabels "where" "commonLabels") }}
+{{- range $component := list "nginx" "server" }}
+{{- $v := index $.Values $component }}
+{{- if and $v.autoscaling.enabled (gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) }}
+{{- fail (printf "%s.autoscaling: minReplicas %d is more than maxReplicas %d" $component (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) }}
+{{- end }}
+{{- include "runecast.validateLabels" (dict "root" $ "labels" $v.podLabels "where" (printf "%s.podLabels" $component)) }}
+{{- range $key, $_ := $v.podLabels }}
+{{- if hasKey $.Values.commonLabels $key }}
+{{- fail (printf "%s.podLabels: the label %s is in commonLabels already" $component $key) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Labels that selectors and operators' commands rely on are nobody else's: dict "root" $ "labels" … "where" "commonLabels". */}}
+{{- define "runecast.validateLabels" -}}
+{{- $own := include "runecast.labels" (dict "root" (dict "Chart" .root.Chart "Release" .root.Release "Values" dict) "component" "server") | fromYaml }}
+{{- range $key, $_ := .labels }}
+{{- if hasKey $own $key }}
+{{- fail (printf "%s: the label %s is the chart's own" $.where $key) }}
+{{- end }}
 {{- end }}
 {{- end }}
