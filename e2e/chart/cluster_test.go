@@ -69,9 +69,6 @@ func startLab(t *testing.T) *lab {
 	l := &lab{Cluster: cluster}
 	l.define(t, definitions)
 	l.namespace(t, namespace)
-	groups, err := restmapper.GetAPIGroupResources(cluster.Client.Discovery())
-	must(t, err)
-	l.mapper = restmapper.NewDiscoveryRESTMapper(groups)
 	return l
 }
 
@@ -119,7 +116,7 @@ func moduleDir(t *testing.T, module string) string {
 	return answer.Dir
 }
 
-// define makes resources known to the API server and waits until it serves them.
+// define makes resources known to the API server, waits until it serves them and learns of all that it serves.
 func (l *lab) define(t *testing.T, definitions []*unstructured.Unstructured) {
 	t.Helper()
 	client, err := dynamic.NewForConfig(l.Config)
@@ -129,13 +126,24 @@ func (l *lab) define(t *testing.T, definitions []*unstructured.Unstructured) {
 		_, err := resource.Create(t.Context(), d, metav1.CreateOptions{})
 		must(t, err)
 	}
-	for _, d := range definitions {
-		served := definedResource(t, d)
-		must(t, wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-			_, err := client.Resource(served).List(ctx, metav1.ListOptions{Limit: 1})
-			return err == nil, nil
-		}))
-	}
+	// A resource is served before discovery tells of it.
+	must(t, wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		groups, err := restmapper.GetAPIGroupResources(l.Client.Discovery())
+		if err != nil {
+			return false, nil //nolint:nilerr // it is asked again
+		}
+		l.mapper = restmapper.NewDiscoveryRESTMapper(groups)
+		for _, d := range definitions {
+			resource := definedResource(t, d)
+			if _, err := l.mapper.KindFor(resource); err != nil {
+				return false, nil //nolint:nilerr // as above
+			}
+			if _, err := client.Resource(resource).List(ctx, metav1.ListOptions{Limit: 1}); err != nil {
+				return false, nil //nolint:nilerr // as above
+			}
+		}
+		return true, nil
+	}))
 }
 
 // definedResource gives the first version of what a definition defines.
