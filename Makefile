@@ -62,6 +62,10 @@ $(TOOLS)/helm-unittest: scripts/chart/tools/unittest/go.mod scripts/chart/tools/
 	cd scripts/chart/tools/unittest && go build -trimpath -buildvcs=false -o $(TOOLS)/ tool
 	touch $@
 
+.PHONY: e2e
+e2e: ## Install the chart on real kind clusters and lead it through its life (Docker; a quarter of an hour)
+	scripts/e2e
+
 .PHONY: fuzz
 fuzz: ## Fuzz every fuzz target for FUZZTIME (default 30s) each
 	scripts/fuzz

@@ -22,9 +22,12 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// imagePrefix is what `make e2e` calls the images by, before their names.
+const imagePrefix = "runecast.test/"
+
 // lab is one cluster with the images of this tree in it and a registry beside it.
 type lab struct {
-	t          *testing.T
+	t          *testing.T // of the part that is running
 	name       string
 	dir        string
 	kubeconfig string
@@ -46,6 +49,9 @@ func newLab(t *testing.T, name string, change func(*v1alpha4.Cluster)) *lab {
 	config := baseConfig(t)
 	change(config)
 	provider := cluster.NewProvider(cluster.ProviderWithDocker())
+	if os.Getenv("KIND_NODE_IMAGE") != "" { // kind's own images of today have it
+		config.ContainerdConfigPatches = append(config.ContainerdConfigPatches, "[plugins.\"io.containerd.grpc.v1.cri\".registry]\n  config_path = \"/etc/containerd/certs.d\"\n")
+	}
 	options := []cluster.CreateOption{cluster.CreateWithV1Alpha4Config(config), cluster.CreateWithKubeconfigPath(l.kubeconfig), cluster.CreateWithWaitForReady(3 * time.Minute)}
 	if image := os.Getenv("KIND_NODE_IMAGE"); image != "" {
 		options = append(options, cluster.CreateWithNodeImage(image))
@@ -65,6 +71,7 @@ func newLab(t *testing.T, name string, change func(*v1alpha4.Cluster)) *lab {
 	}
 	t.Logf("cluster %s is there after %s", name, time.Since(began).Round(time.Second))
 	l.connect()
+	l.storage()
 	l.loadImages()
 	l.registry = newRegistry(t, l)
 	return l
@@ -112,6 +119,7 @@ func (l *lab) connect() {
 	}
 	config.QPS, config.Burst = 500, 1000
 	config.Timeout = 40 * time.Second
+	config.WarningHandler = rest.NoWarnings{}
 	l.config = config
 	if l.client, err = kubernetes.NewForConfig(config); err != nil {
 		l.t.Fatal(err)
@@ -122,7 +130,7 @@ func (l *lab) connect() {
 func (l *lab) loadImages() {
 	l.t.Helper()
 	archive := filepath.Join(l.dir, "images.tar")
-	l.run("docker", "save", "-o", archive, "runecast:"+l.tag, "runecast-certgen:"+l.tag, "runecast-nginx:"+l.tag)
+	l.run("docker", "save", "-o", archive, imagePrefix+"runecast:"+l.tag, imagePrefix+"runecast-certgen:"+l.tag, imagePrefix+"runecast-nginx:"+l.tag)
 	file, err := os.Open(archive)
 	if err != nil {
 		l.t.Fatal(err)

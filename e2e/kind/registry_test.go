@@ -3,10 +3,11 @@
 package kind_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/binary"
-	"log"
 	"io"
+	"log" //nolint:depguard // the registry takes one of package log
 	"net"
 	"net/http"
 	"os"
@@ -98,23 +99,37 @@ func waiter() []byte {
 	return b.Bytes()
 }
 
-// pushFeed builds a feed from the real data where there is any, else from small records, and pushes it to the registry.
+// pushFeed builds a feed from the real data where there is any, else from a record, and pushes it to the registry.
 func (l *lab) pushFeed(r *registry) {
 	l.t.Helper()
 	index := filepath.Join(l.dir, "feed.index")
-	binaryPath := filepath.Join(l.dir, "runecast")
-	l.run("go", "build", "-o", binaryPath, "github.com/runecast/runecast/cmd/runecast")
+	program := filepath.Join(l.dir, "runecast")
+	l.run("go", "build", "-o", program, "github.com/runecast/runecast/cmd/runecast")
 	feeds := os.Getenv("RUNECAST_TEST_FEEDS")
 	if feeds == "" {
-		feeds = "../../../shared/feeds"
+		feeds = filepath.Join("..", "..", "..", "shared", "feeds")
 	}
-	args := []string{binaryPath, "feed", "build", "--data-dir", l.dir, "-o", index}
+	args := []string{program, "feed", "build", "--data-dir", l.dir, "-o", index, "--osv", filepath.Join(feeds, "osv")}
 	if _, err := os.Stat(filepath.Join(feeds, "osv")); err == nil {
-		args = append(args, "--osv", filepath.Join(feeds, "osv"), "--nvd", filepath.Join(feeds, "nvdcve-2.0.json.gz"), "--cve", filepath.Join(feeds, "cve5.zip"),
+		args = append(args, "--nvd", filepath.Join(feeds, "nvdcve-2.0.json.gz"), "--cve", filepath.Join(feeds, "cve5.zip"),
 			"--kev", filepath.Join(feeds, "known_exploited_vulnerabilities.json"))
 	} else {
-		l.t.Fatal("there is no vulnerability data: set RUNECAST_TEST_FEEDS")
+		args[len(args)-1] = l.smallFeed()
 	}
 	l.run(args...)
-	l.run(binaryPath, "feed", "push", "--data-dir", l.dir, "--feed", index, "--plain-http", r.feed)
+	l.run(program, "feed", "push", "--data-dir", l.dir, "--feed", index, "--registry-plain-http", r.host, r.feed)
+}
+
+// smallFeed packs the records of the API server's suite as OSV's export of Debian.
+func (l *lab) smallFeed() string {
+	l.t.Helper()
+	dir := filepath.Join(l.dir, "osv")
+	must(l.t, os.MkdirAll(filepath.Join(dir, "Debian"), 0o700))
+	archive, err := os.Create(filepath.Join(dir, "Debian", "all.zip"))
+	must(l.t, err)
+	w := zip.NewWriter(archive)
+	must(l.t, w.AddFS(os.DirFS(filepath.Join("..", "apiserver", "testdata", "osv", "Debian"))))
+	must(l.t, w.Close())
+	must(l.t, archive.Close())
+	return dir
 }
