@@ -104,7 +104,10 @@ func (c *command) runner(scope plan.Scope) (*job.Runner, error) {
 }
 
 func (c *command) restConfig() (*rest.Config, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", c.options.kubeconfig)
+	config, err := rest.InClusterConfig()
+	if c.options.kubeconfig != "" {
+		config, err = clientcmd.BuildConfigFromFlags("", c.options.kubeconfig)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reach the API server: %w; outside of a cluster give --kubeconfig", err)
 	}

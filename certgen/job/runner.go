@@ -44,6 +44,8 @@ type Runner struct {
 
 	// Lenient makes faults of single webhooks warnings: before an upgrade they are those of the release that is going.
 	Lenient bool
+
+	waited string // what the wait before was for
 }
 
 // Result is what a run did.
@@ -118,7 +120,13 @@ func (r *Runner) wait(ctx context.Context, step *plan.Step, deadline time.Time) 
 	if now.Add(d).After(deadline) {
 		return true, nil
 	}
-	r.Log.WithFields(logrus.Fields{"for": d.Round(time.Millisecond).String(), "why": step.Why}).Info(step.What)
+	level := logrus.InfoLevel
+	if text := step.What + step.Why; text == r.waited {
+		level = logrus.DebugLevel // it was said at the poll before
+	} else {
+		r.waited = text
+	}
+	r.Log.WithFields(logrus.Fields{"for": d.Round(time.Millisecond).String(), "why": step.Why}).Log(level, step.What)
 	if err := r.Clock.Wait(ctx, d); err != nil {
 		return false, fmt.Errorf("%s: %w", step.What, err)
 	}

@@ -77,7 +77,9 @@ func (l *lab) configureByHand(t *testing.T) {
 	_, err = l.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(t.Context(), mine, metav1.CreateOptions{})
 	must(t, err)
 	t.Cleanup(func() {
-		l.kubectl("delete", "validatingwebhookconfiguration", "made-by-hand")
+		if err := l.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Delete(context.WithoutCancel(t.Context()), "made-by-hand", metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
 	})
 	l.eventually("a judgement by a configuration made by hand", time.Minute, func(ctx context.Context) error {
 		return denied(l.dryRun(ctx, handNamespace, l.registry.vulnerable), handWebhook)

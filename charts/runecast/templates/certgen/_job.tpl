@@ -37,6 +37,7 @@ spec:
         {{- end }}
         - --auth={{ $v.admission.auth }}
         - --propagation-wait={{ $v.certgen.propagationWait }}
+        - --key-wait={{ $v.certgen.keyWait }}
         - --contract-after={{ $v.certgen.contractAfter }}
         - --leaf-validity={{ $v.certgen.leafValidity }}
         - --ca-validity={{ $v.certgen.caValidity }}
