@@ -49,3 +49,16 @@
 {{- define "runecast.persistent" -}}
 {{- if and .Values.persistence.enabled (not (include "runecast.usesPostgres" .)) }}true{{ end }}
 {{- end }}
+
+{{/* The user's affinity as JSON. A volume that one node has at a time also draws the next pod to the node of the pod it follows. */}}
+{{- define "runecast.serverAffinity" -}}
+{{- $affinity := deepCopy .Values.server.affinity }}
+{{- if and (include "runecast.persistent" .) (not (has "ReadWriteMany" .Values.persistence.accessModes)) }}
+{{- $pods := $affinity.podAffinity | default dict }}
+{{- $same := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" (include "runecast.selectorLabels" (dict "root" $ "component" "server") | fromYaml)) }}
+{{- $key := "requiredDuringSchedulingIgnoredDuringExecution" }}
+{{- $_ := set $pods $key (append (get $pods $key | default list) $same) }}
+{{- $_ := set $affinity "podAffinity" $pods }}
+{{- end }}
+{{- $affinity | toJson }}
+{{- end }}
