@@ -90,6 +90,8 @@ func baseConfig(t *testing.T) *v1alpha4.Cluster {
 			t.Fatalf("%s: %v", path, err)
 		}
 	}
+	// Kubelets bring a changed Secret into pods within a minute or two; the suite has it sooner, to be done sooner.
+	config.KubeadmConfigPatches = append(config.KubeadmConfigPatches, "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nsyncFrequency: 5s\n")
 	if len(config.Nodes) == 0 {
 		config.Nodes = []v1alpha4.Node{{Role: v1alpha4.ControlPlaneRole}}
 	}

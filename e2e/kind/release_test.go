@@ -42,7 +42,7 @@ func (l *lab) values(more ...values) values {
 	all := values{
 		"nginx":      values{"image": image("runecast-nginx")},
 		"server":     values{"image": image("runecast")},
-		"certgen":    values{"image": image("runecast-certgen"), "propagationWait": "5s", "contractAfter": "10s", "keyWait": "100s"},
+		"certgen":    values{"image": image("runecast-certgen"), "propagationWait": "5s", "contractAfter": "10s", "keyWait": "30s"},
 		"feed":       values{"url": l.registry.feed, "updateInterval": "1m"},
 		"registries": values{"allowNetworks": []any{l.registry.host}, "plainHTTP": []any{l.registry.host}},
 	}
