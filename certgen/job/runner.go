@@ -120,13 +120,13 @@ func (r *Runner) wait(ctx context.Context, step *plan.Step, deadline time.Time) 
 	if now.Add(d).After(deadline) {
 		return true, nil
 	}
-	level := logrus.InfoLevel
+	log := r.Log.WithFields(logrus.Fields{"for": d.Round(time.Millisecond).String(), "why": step.Why})
 	if text := step.What + step.Why; text == r.waited {
-		level = logrus.DebugLevel // it was said at the poll before
+		log.Debug(step.What) // it was said at the poll before
 	} else {
 		r.waited = text
+		log.Info(step.What)
 	}
-	r.Log.WithFields(logrus.Fields{"for": d.Round(time.Millisecond).String(), "why": step.Why}).Log(level, step.What)
 	if err := r.Clock.Wait(ctx, d); err != nil {
 		return false, fmt.Errorf("%s: %w", step.What, err)
 	}

@@ -96,7 +96,7 @@ func (l *lab) testInstallWithToken(t *testing.T, token string) {
 	_, err = l.install(t.Context(), releaseNamespace, l.tokenValues())
 	must(t, err)
 	l.namespace(t, shop, nil)
-	l.awaitGate(shop)
+	l.awaitGate()
 }
 
 func (l *lab) tokenValues(more ...values) values {
@@ -188,12 +188,12 @@ func (l *lab) testChartBearer(t *testing.T) {
 	if path := l.reviewPath(t); path != "/rc2/api/v2/k8s-admission-policy-review/policy/2" {
 		t.Errorf("in bearer mode the path is %s", path)
 	}
-	l.awaitGate(shop)
+	l.awaitGate()
 	must(t, l.upgrade(t.Context(), l.tokenValues()))
 	if path := l.reviewPath(t); !strings.Contains(path, "/policy/2/key/") {
 		t.Error("in key mode the path has no key")
 	}
-	l.awaitGate(shop)
+	l.awaitGate()
 	o.end(t, "from key to bearer and back")
 }
 

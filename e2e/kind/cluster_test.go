@@ -5,7 +5,6 @@ package kind_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -194,18 +193,9 @@ func (l *lab) eventually(what string, within time.Duration, check func(context.C
 // gateway is the address of this machine in the node's network.
 func (l *lab) gateway() string {
 	l.t.Helper()
-	var found []struct {
-		NetworkSettings struct {
-			Networks map[string]struct{ Gateway string }
-		}
-	}
-	if err := json.Unmarshal([]byte(l.run("docker", "inspect", l.node)), &found); err != nil || len(found) == 0 {
-		l.t.Fatalf("inspect the node: %v", err)
-	}
-	for _, network := range found[0].NetworkSettings.Networks {
-		if network.Gateway != "" {
-			return network.Gateway
-		}
+	gateways := strings.Fields(l.run("docker", "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.Gateway}} {{end}}", l.node))
+	if len(gateways) > 0 {
+		return gateways[0]
 	}
 	l.t.Fatal("the node has no gateway")
 	return ""

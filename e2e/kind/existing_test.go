@@ -30,7 +30,7 @@ func (l *lab) testExistingSecret(t *testing.T) {
 	must(t, err)
 	l.awaitPresented(t, string(s.Data["tls.crt"]))
 	l.reconcile(t, "own")
-	l.awaitGate(shop)
+	l.awaitGate()
 	if got := l.bundle(t, chartConfig); got != string(s.Data["ca.crt"]) {
 		t.Errorf("the bundle is not the user's CA:\n%s", got)
 	}
@@ -38,7 +38,7 @@ func (l *lab) testExistingSecret(t *testing.T) {
 	must(t, l.upgrade(t.Context(), l.tokenValues()))
 	l.awaitPresented(t, l.serving(t).leaf)
 	l.reconcile(t, "back")
-	l.awaitGate(shop)
+	l.awaitGate()
 }
 
 // ownCertificate makes a CA and a leaf as a company's PKI would, as the data of a Secret.

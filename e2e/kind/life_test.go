@@ -63,8 +63,9 @@ func (l *lab) testRestarts(t *testing.T) {
 			return err
 		}
 		for i := range pods.Items {
-			for _, s := range pods.Items[i].Status.ContainerStatuses {
-				if s.Ready && pods.Items[i].CreationTimestamp.After(killed.Add(-time.Second)) {
+			statuses := pods.Items[i].Status.ContainerStatuses
+			for k := range statuses {
+				if statuses[k].Ready && pods.Items[i].CreationTimestamp.After(killed.Add(-time.Second)) {
 					recovered++
 				}
 			}
@@ -93,7 +94,7 @@ func (l *lab) testNodeRestart(t *testing.T) {
 		_, err := l.client.CoreV1().Namespaces().Get(ctx, shop, metav1.GetOptions{})
 		return err
 	})
-	l.awaitGate(shop)
+	l.awaitGate()
 	t.Logf("the gate judges %s after the node's restart", time.Since(began).Round(time.Second))
 }
 
@@ -102,7 +103,7 @@ func (l *lab) testUninstall(t *testing.T) {
 	must(t, l.uninstall(releaseNamespace))
 	must(t, l.create(t.Context(), shop, "after", l.registry.vulnerable))
 	l.eventually("everything of the release to go", 4*time.Minute, func(context.Context) error {
-		if left := l.left(); left != "" {
+		if left := l.left(); left != "" { //nolint:contextcheck // kubectl goes by the test's
 			return fmt.Errorf("left behind:\n%s", left)
 		}
 		return nil
@@ -132,6 +133,6 @@ func (l *lab) left() string {
 func (l *lab) testReinstall(t *testing.T) {
 	_, err := l.install(t.Context(), releaseNamespace, l.values())
 	must(t, err)
-	l.awaitGate(shop)
+	l.awaitGate()
 	must(t, l.helmTest())
 }

@@ -3,6 +3,7 @@
 package kind_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,9 @@ const (
 	denialSentence = "Image scan in Runecast Analyzer found policy violations: " +
 		"(Rejected by policy 2: 'No critical or high severity vulnerabilities with available fix')."
 )
+
+// errAdmitted stands for no error where one is wanted.
+var errAdmitted = errors.New("admitted")
 
 // namespace makes a namespace, labelled for policy 2 unless labels say otherwise.
 func (l *lab) namespace(t *testing.T, name string, labels map[string]string) {
@@ -69,19 +73,19 @@ func denied(err error, webhook string) error {
 	line, _, _ := strings.Cut(fmt.Sprint(err), "\n")
 	want := `admission webhook "` + webhook + `" denied the request: ` + denialSentence
 	if !ok || line != want || status.ErrStatus.Code != http.StatusForbidden || status.ErrStatus.Reason != metav1.StatusReasonUnknown {
-		return fmt.Errorf("got:  %v\nwant: %s (code 403, no reason)", err, want)
+		return fmt.Errorf("got:  %w\nwant: %s (code 403, no reason)", cmp.Or(err, errAdmitted), want)
 	}
 	return nil
 }
 
-// awaitGate waits until the gate judges pods of a namespace.
-func (l *lab) awaitGate(namespace string) {
+// awaitGate waits until the gate judges pods of the shop.
+func (l *lab) awaitGate() {
 	l.t.Helper()
-	l.eventually("a judgement in "+namespace, 2*time.Minute, func(ctx context.Context) error {
-		if err := l.dryRun(ctx, namespace, l.registry.fixed); err != nil {
+	l.eventually("a judgement in "+shop, 2*time.Minute, func(ctx context.Context) error {
+		if err := l.dryRun(ctx, shop, l.registry.fixed); err != nil {
 			return err
 		}
-		return denied(l.dryRun(ctx, namespace, l.registry.vulnerable), chartWebhook)
+		return denied(l.dryRun(ctx, shop, l.registry.vulnerable), chartWebhook)
 	})
 }
 

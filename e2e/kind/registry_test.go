@@ -35,7 +35,7 @@ type registry struct {
 // newRegistry starts the registry and tells the node's containerd that it has no TLS.
 func newRegistry(t *testing.T, l *lab) *registry {
 	t.Helper()
-	listener, err := net.Listen("tcp", net.JoinHostPort(l.gateway(), "0"))
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(l.gateway(), "0"))
 	if err != nil {
 		t.Fatal(err)
 	}

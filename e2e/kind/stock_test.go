@@ -46,7 +46,7 @@ func (l *lab) testInstall(t *testing.T) {
 	must(t, err)
 	t.Logf("NOTES.txt:\n%s", release.Info.Notes)
 	l.namespace(t, shop, nil)
-	l.awaitGate(shop)
+	l.awaitGate()
 	must(t, l.helmTest())
 }
 
