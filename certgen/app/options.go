@@ -20,8 +20,11 @@ import (
 const (
 	authKey    = "key"
 	authBearer = "bearer"
-	portName   = "https"
-	day        = 24 * time.Hour
+
+	defaultServingSecret = "runecast-nginx-tls"
+
+	portName = "https"
+	day      = 24 * time.Hour
 )
 
 // options are the flags as they were given.
@@ -49,7 +52,7 @@ func (o *options) add(f *pflag.FlagSet) {
 	f.StringVarP(&o.namespace, "namespace", "n", "runecast", "`namespace` of the Secrets and Services")
 	f.StringVar(&o.source, "tls-source", string(plan.SourceCertgen), "who issues the serving certificate: certgen, cert-manager or existingSecret")
 	f.StringVar(&o.caSecret, "ca-secret", "runecast-ca", "Secret of the CA")
-	f.StringVar(&o.servingSecret, "serving-secret", "runecast-nginx-tls", "Secret of the serving certificate")
+	f.StringVar(&o.servingSecret, "serving-secret", defaultServingSecret, "Secret of the serving certificate")
 	f.StringVar(&o.keySecret, "key-secret", "runecast-review-key", "Secret of the credential in the path of reviews")
 	f.StringArrayVar(&o.services, "service", []string{"runecast-nginx", "runecast-server"}, "Service that the certificate is for (repeatable)")
 	f.StringVar(&o.clusterDomain, "cluster-domain", "cluster.local", "DNS domain of the cluster")
@@ -116,6 +119,15 @@ func (o *options) names() (pki.Names, error) {
 		return names, fmt.Errorf("names of the certificate: %w", err)
 	}
 	return names, nil
+}
+
+// made are the names of the Secrets that certgen may have made, also before the source of the certificate was another.
+func (o *options) made() []string {
+	serving := o.servingSecret
+	if plan.Source(o.source) != plan.SourceCertgen {
+		serving = defaultServingSecret
+	}
+	return []string{o.keySecret, serving, o.caSecret}
 }
 
 // plan gives the options of the plan; they were validated.

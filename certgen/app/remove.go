@@ -8,7 +8,6 @@ import (
 
 	"github.com/runecast/runecast/certgen/cluster"
 	"github.com/runecast/runecast/certgen/job"
-	"github.com/runecast/runecast/certgen/plan"
 )
 
 func newRemove(c *command) *cobra.Command {
@@ -32,10 +31,7 @@ would still call this release.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), c.options.timeout)
 			defer cancel()
-			removal := job.Removal{Configuration: c.options.configuration, Secrets: []string{c.options.keySecret}, Clock: job.RealClock{}, Log: c.log}
-			if plan.Source(c.options.source) == plan.SourceCertgen {
-				removal.Secrets = append(removal.Secrets, c.options.servingSecret, c.options.caSecret)
-			}
+			removal := job.Removal{Configuration: c.options.configuration, Secrets: c.options.made(), Clock: job.RealClock{}, Log: c.log}
 			if err := removal.Remove(ctx, client); err != nil {
 				return fmt.Errorf("certgen remove: %w", err)
 			}
