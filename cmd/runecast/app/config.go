@@ -68,7 +68,7 @@ type Config struct {
 	MaxImageBytes          int64         `koanf:"maxImageBytes"`          // of all layers, compressed; default 16 GiB
 	MaxLayerBytes          int64         `koanf:"maxLayerBytes"`          // of one layer, compressed; default 10 GiB
 
-	FeedURL            string        `koanf:"feedUrl"`            // where a server takes its feed from by itself: oci://registry/repository:tag or https://host/feed.index; default none
+	FeedURL            string        `koanf:"feedUrl"`            // where a server takes its feed from by itself: oci://registry/repository:tag, https://host/feed.index, or public for the public data; default none
 	FeedUpdateInterval time.Duration `koanf:"feedUpdateInterval"` // default 1h, a tenth more or less by chance
 
 	DownloadDir        string   `koanf:"downloadDir"`        // copies of the public data; default download in the data directory

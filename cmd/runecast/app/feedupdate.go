@@ -22,15 +22,15 @@ import (
 const httpsScheme = "https://"
 
 func addUpdateFlags(flags *pflag.FlagSet) {
-	flags.String("feed-url", "", "`URL` that the server takes its feed from by itself: oci://registry/repository:tag or https://host/feed.index (default none)")
+	flags.String("feed-url", "", "`URL` of the feed that the server keeps up to date: oci://registry/repository:tag, https://host/feed.index, or public: built of the public data (default none)")
 	flags.Duration("feed-update-interval", 0, "how often it looks there, a tenth more or less by chance (default 1h)")
-	flags.StringSlice("download-ca-files", nil, "PEM `files` of authorities that are believed for an https feed URL beside the system's")
+	addDownloadFlags(flags)
 }
 
 // checkFeedURL checks the setting feedUrl; empty is none. What it has of a password is not shown.
 func checkFeedURL(text string) error {
 	switch {
-	case text == "":
+	case text == "" || text == publicFeed:
 		return nil
 	case strings.HasPrefix(text, artifact.Scheme):
 		if err := artifact.CheckReference(text); err != nil {
@@ -43,7 +43,7 @@ func checkFeedURL(text string) error {
 		}
 		return nil
 	}
-	return errors.New("feedUrl: it begins with neither oci:// nor https://")
+	return errors.New("feedUrl: it is not public, and begins with neither oci:// nor https://")
 }
 
 // newUpdater makes the loop that keeps the server's feed up to date; nil where the settings name no place to take it from.
@@ -54,8 +54,16 @@ func newUpdater(config *Config, puller *image.Puller, changed func(), log logrus
 	if err := os.MkdirAll(filepath.Dir(config.Feed), 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of the feed: %w", err)
 	}
-	update, err := pullUpdate(config, puller)
-	if !strings.HasPrefix(config.FeedURL, artifact.Scheme) {
+	var (
+		update feed.UpdateFunc
+		err    error
+	)
+	switch {
+	case config.FeedURL == publicFeed:
+		update, err = publicUpdate(config, log)
+	case strings.HasPrefix(config.FeedURL, artifact.Scheme):
+		update, err = pullUpdate(config, puller)
+	default:
 		update, err = downloadUpdate(config)
 	}
 	if err != nil {

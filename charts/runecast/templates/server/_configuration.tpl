@@ -30,8 +30,11 @@
 {{- if .Values.registries.caConfigMap }}
 {{- $_ := set $c "registryCaFiles" (list "/etc/runecast/registry-cas/ca.crt") }}
 {{- end }}
-{{- if .Values.feed.url }}
-{{- $_ := set $c "feedUrl" .Values.feed.url }}
+{{- if or .Values.feed.url .Values.feed.download }}
+{{- $_ := set $c "feedUrl" (.Values.feed.url | default "public") }}
+{{- if and (not .Values.feed.url) .Values.feed.ecosystems }}
+{{- $_ := set $c "downloadEcosystems" .Values.feed.ecosystems }}
+{{- end }}
 {{- $_ := set $c "feedUpdateInterval" .Values.feed.updateInterval }}
 {{- end }}
 {{- if .Values.database.url }}
