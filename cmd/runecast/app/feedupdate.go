@@ -22,7 +22,7 @@ import (
 const httpsScheme = "https://"
 
 func addUpdateFlags(flags *pflag.FlagSet) {
-	flags.String("feed-url", "", "`URL` of the feed that the server keeps up to date: oci://registry/repository:tag, https://host/feed.index, or public: built of the public data (default none)")
+	flags.String("feed-url", "", "`URL` of the feed: oci://registry/repository:tag, https://host/feed.index, or public: built of the public data (default none)")
 	flags.Duration("feed-update-interval", 0, "how often it looks there, a tenth more or less by chance (default 1h)")
 	addDownloadFlags(flags)
 }
