@@ -244,8 +244,34 @@ func TestPolicies(t *testing.T) {
 	bad := write(t, filepath.Join(h.dir, "bad.yaml"), []byte("policies:\n  - id: a\n    nam: x\n    mode: deny\n    rules: [{severity: bad}]\n"))
 	code, _, errOut = h.run("policy", "list", "--policy-files", bad)
 	want(t, code, errOut, app.ExitError, bad+":3:", bad+":4:", bad+":5:", "nam", "deny", "bad")
+	testPolicyDirectory(t, h, own)
 	code, _, errOut = h.run("policy", "show", "99")
 	want(t, code, errOut, app.ExitError, `there is no policy with the id "99"`)
+}
+
+// testPolicyDirectory reads a directory as a mounted ConfigMap is laid out: the files are links into a hidden directory.
+func testPolicyDirectory(t *testing.T, h *home, own string) {
+	t.Helper()
+	mounted, hidden := filepath.Join(h.dir, "mounted"), filepath.Join(h.dir, "mounted", "..2026_11_27")
+	if err := os.MkdirAll(hidden, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errOut := h.run("policy", "list", "--policy-files", mounted)
+	want(t, code, errOut, app.ExitError, mounted+" has no file that ends in .yaml or .yml")
+	for _, name := range []string{"one.yaml", "two.yml", "vex.json"} {
+		write(t, filepath.Join(hidden, name), []byte(strings.Replace(own, "id: mine", "id: "+name[:3], 1)))
+		if err := os.Symlink(filepath.Join("..data", name), filepath.Join(mounted, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(filepath.Base(hidden), filepath.Join(mounted, "..data")); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errOut := h.run("policy", "list", "--policy-files", mounted)
+	want(t, code, out+errOut, app.ExitOK, "\none ", "\ntwo ")
+	if strings.Contains(out, "\nvex ") {
+		t.Errorf("a file that is no YAML was read: %s", out)
+	}
 }
 
 func TestFeedStatusAndImport(t *testing.T) {

@@ -49,7 +49,7 @@ type Config struct {
 	TokenDir        string `koanf:"tokenDir"`        // directory whose files are API tokens beside those in the database; default none
 	TokenAccessType string `koanf:"tokenAccessType"` // access type of the tokens of tokenDir; default Review
 
-	PolicyFiles       []string `koanf:"policyFiles"`       // YAML files of policies beside the built-in ones
+	PolicyFiles       []string `koanf:"policyFiles"`       // YAML files of policies beside the built-in ones, or directories of such files
 	AllowedRegistries []string `koanf:"allowedRegistries"` // patterns for built-in policy 4
 	Platforms         []string `koanf:"platforms"`         // of the cluster's nodes; default linux/amd64
 
@@ -124,7 +124,7 @@ func addFeedFlags(flags *pflag.FlagSet) {
 }
 
 func addPolicyFlags(flags *pflag.FlagSet) {
-	flags.StringSlice("policy-files", nil, "YAML `files` of policies beside the built-in ones")
+	flags.StringSlice("policy-files", nil, "YAML `files` of policies beside the built-in ones, or directories of such files")
 	flags.StringSlice("allowed-registries", nil, "`patterns` for built-in policy 4, such as registry.k8s.io/*")
 }
 

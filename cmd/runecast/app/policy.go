@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -17,8 +18,9 @@ func loadPolicies(config *Config) (*policy.Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the built-in policies: %w", err)
 	}
-	var errs []error
-	for _, name := range config.PolicyFiles {
+	names, err := policyFiles(config.PolicyFiles)
+	errs := []error{err}
+	for _, name := range names {
 		next, err := loadPolicyFile(set, name)
 		if err != nil {
 			errs = append(errs, err)
@@ -26,10 +28,38 @@ func loadPolicies(config *Config) (*policy.Set, error) {
 		}
 		set = next
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	return set, nil
+}
+
+// policyFiles puts the files *.yaml and *.yml of a directory, such as a mounted ConfigMap, in its place, in the order of their names.
+func policyFiles(names []string) ([]string, error) {
+	var files []string
+	var errs []error
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err != nil || !info.IsDir() { // what cannot be opened is told when it is read
+			files = append(files, name)
+			continue
+		}
+		entries, err := os.ReadDir(name)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("read policies: %w", err))
+			continue
+		}
+		before := len(files)
+		for _, entry := range entries { // of a ConfigMap, hidden directories too: their names begin with two dots and have no ending
+			if ending := filepath.Ext(entry.Name()); ending == ".yaml" || ending == ".yml" {
+				files = append(files, filepath.Join(name, entry.Name()))
+			}
+		}
+		if len(files) == before {
+			errs = append(errs, fmt.Errorf("read policies: the directory %s has no file that ends in .yaml or .yml", name))
+		}
+	}
+	return files, errors.Join(errs...)
 }
 
 func loadPolicyFile(set *policy.Set, name string) (*policy.Set, error) {
