@@ -4,6 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 GOLANGCI_LINT_VERSION := v2.15.0
+HELM_DOCS_VERSION := v1.14.2
 TOOLS := $(CURDIR)/.cache/tools
 
 # The directory of the server that `make run` starts, and the vulnerability data it builds its feed from: a directory with
@@ -53,8 +54,16 @@ test-certgen: ## Try certgen against a real API server: kills, rotation under lo
 	RUNECAST_REQUIRE_APISERVER=1 go test -tags certgen -count=1 -timeout 10m ./e2e/certgen
 
 .PHONY: chart
-chart: $(TOOLS)/helm-unittest ## Check the chart: lint, renderings, objects against a real API server, its own suites
+chart: $(TOOLS)/helm-unittest $(TOOLS)/helm-docs ## Check the chart: its page, its suites, every mode against a real API server
 	TOOLS='$(TOOLS)' scripts/chart/check
+
+.PHONY: chart-docs
+chart-docs: $(TOOLS)/helm-docs ## Make the chart's README.md of the comments of values.yaml
+	TOOLS='$(TOOLS)' scripts/chart/docs
+
+$(TOOLS)/helm-docs: Makefile
+	GOBIN=$(TOOLS) go install github.com/norwoodj/helm-docs/cmd/helm-docs@$(HELM_DOCS_VERSION)
+	touch $@
 
 # It builds only in a main module that repeats its replace directive.
 $(TOOLS)/helm-unittest: scripts/chart/tools/unittest/go.mod scripts/chart/tools/unittest/go.sum
