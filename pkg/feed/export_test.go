@@ -1,6 +1,8 @@
 package feed
 
 import (
+	"bytes"
+	"encoding/json"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -20,7 +22,6 @@ func DecodeForTest(text []byte) (map[string][]advisory.Row, error) {
 	}
 	k := newKnowledge(time.Time{})
 	k.learn(r)
-	_ = details(o)
 	rows := map[string][]advisory.Row{}
 	for i := range r.affected {
 		a := &r.affected[i]
@@ -34,4 +35,62 @@ func NewHolderForTest(path string, interval time.Duration, log logrus.FieldLogge
 	h := &Holder{path: path, interval: interval, log: log, open: open}
 	h.poll()
 	return h
+}
+
+// Learned is what a source of ratings says of one CVE.
+type Learned struct {
+	Source advisory.Source
+	CVSS   []*advisory.CVSS // nil for a rating in words
+	Title  string
+	EPSS   *advisory.EPSS
+	KEV    *advisory.KEV
+}
+
+// LearnForTest reads a source of ratings, nvd, cve, kev or epss, whose file has this text, for one CVE that matters.
+func LearnForTest(source string, text []byte, cve string, latest time.Time) (Learned, error) {
+	k := newKnowledge(latest)
+	k.wanted[cve] = true
+	l := Learned{Source: advisory.Source{Name: source}}
+	var err error
+	switch source {
+	case "nvd":
+		err = k.scanNVD(bytes.NewReader(text), &l.Source, func(int64, int64) {})
+	case "kev":
+		err = k.scanKEV(bytes.NewReader(text), &l.Source)
+	case "epss":
+		err = k.scanEPSS(bytes.NewReader(text), &l.Source)
+	case "cve":
+		var r *cveRecord
+		if r, err = decodeCVE(text); err == nil {
+			l.Source.Records = 1
+			k.date(&l.Source, parseTime(r.CVEMetadata.DateUpdated))
+			if k.addCVE(r) {
+				l.Source.Used++
+			}
+		}
+	}
+	for _, known := range []map[string]*score{k.nvd, k.cna, k.adp} {
+		if s := known[cve]; s != nil {
+			l.CVSS = append(l.CVSS, s.cvss)
+		}
+	}
+	l.Title, l.EPSS, l.KEV = k.titles[cve], k.epss[cve], k.kev[cve]
+	return l, err
+}
+
+// DetailsForTest gives the part of a record that its own page shows.
+func DetailsForTest(text []byte) (advisory.Advisory, error) {
+	o, err := decodeOSV(text)
+	if err != nil {
+		return advisory.Advisory{}, err
+	}
+	return details(o), nil
+}
+
+// StatementForTest reads what an affected package's entry says beside versions; field is ecosystem_specific.
+func StatementForTest(ecosystem string, field []byte) (notAffected bool, wontFix string) {
+	a := osvAffected{EcosystemSpecific: json.RawMessage(field)}
+	a.Package.Ecosystem = ecosystem
+	s := interner{}.statement(&a)
+	return s.notAffected, s.wontFix
 }

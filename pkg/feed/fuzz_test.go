@@ -29,6 +29,15 @@ func FuzzRecord(f *testing.F) {
 		if err != nil {
 			return
 		}
+		a, err := feed.DetailsForTest(text)
+		if err != nil || len(a.References) > 20 || utf8.RuneCountInString(a.Details) > 2000 || utf8.RuneCountInString(a.Summary) > 300 {
+			t.Errorf("%d references, %d bytes of details, %v", len(a.References), len(a.Details), err)
+		}
+		for _, r := range a.References {
+			if r.URL == "" || len(r.URL) > 500 {
+				t.Errorf("a reference of %d bytes", len(r.URL))
+			}
+		}
 		for name, rows := range packages {
 			if len(rows) == 0 {
 				t.Errorf("%s has no rows", name)

@@ -30,21 +30,23 @@ func (k *knowledge) readKEV(ctx context.Context, file string, progress progressF
 	if err != nil {
 		return s, err
 	}
-	var catalogue kevCatalogue
-	err = readPlain(ctx, file, func(r io.Reader) error {
-		if decodeErr := json.NewDecoder(r).Decode(&catalogue); decodeErr != nil {
-			return decodeErr
-		}
-		if len(catalogue.Vulnerabilities) == 0 {
-			return errors.New("it has no vulnerabilities and is not CISA's catalogue")
-		}
-		return nil
-	})
-	if err != nil {
+	if err = readPlain(ctx, file, func(r io.Reader) error { return k.scanKEV(r, &s) }); err != nil {
 		return s, fmt.Errorf("KEV: %w", err)
 	}
+	stage(progress, s.Name)(int64(s.Records), int64(s.Records))
+	return s, nil
+}
+
+func (k *knowledge) scanKEV(r io.Reader, s *advisory.Source) error {
+	var catalogue kevCatalogue
+	if err := json.NewDecoder(r).Decode(&catalogue); err != nil {
+		return err
+	}
+	if len(catalogue.Vulnerabilities) == 0 {
+		return errors.New("it has no vulnerabilities and is not CISA's catalogue")
+	}
 	s.Records = len(catalogue.Vulnerabilities)
-	k.date(&s, parseTime(catalogue.DateReleased))
+	k.date(s, parseTime(catalogue.DateReleased))
 	for _, e := range catalogue.Vulnerabilities {
 		if !k.wanted[e.CVEID] {
 			continue
@@ -54,6 +56,5 @@ func (k *knowledge) readKEV(ctx context.Context, file string, progress progressF
 		}
 		s.Used++
 	}
-	stage(progress, s.Name)(int64(s.Records), int64(s.Records))
-	return s, nil
+	return nil
 }

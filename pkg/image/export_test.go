@@ -1,6 +1,10 @@
 package image
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/google/go-containerregistry/pkg/name"
+)
 
 // CheckAddress is what the default transport asks before it connects, for tests: they cannot be at such addresses.
 func CheckAddress(allow []string, hostPort string, addr netip.Addr) error {
@@ -9,4 +13,12 @@ func CheckAddress(allow []string, hostPort string, addr netip.Addr) error {
 		return err
 	}
 	return n.check(hostPort, addr)
+}
+
+// ParseReferenceForTest reads a reference, and words what is wrong with one that is none.
+func ParseReferenceForTest(text string) (ref name.Reference, why string, err error) {
+	if ref, err = parseReference(text); err != nil {
+		return nil, whyNot(text, err), err
+	}
+	return ref, "", nil
 }

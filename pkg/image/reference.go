@@ -1,6 +1,7 @@
 package image
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -19,13 +20,24 @@ func (p *Puller) parse(reference string) (target, name.Reference, error) {
 	return target{reference: reference, repo: &repo, caller: &login{}}, ref, nil
 }
 
-// parseReference adds one rule to go-containerregistry's: a first part localhost is a registry without a port, as it is for
-// the kubelet, not a namespace of Docker Hub.
+// parseReference adds two rules to go-containerregistry's: a first part localhost is a registry without a port, as it is for
+// the kubelet, not a namespace of Docker Hub; and a repository has no part that a URL would not keep, which the kubelet refuses, too
+// (https://github.com/distribution/reference, path-component).
 func parseReference(reference string, opts ...name.Option) (name.Reference, error) {
+	text := reference
 	if rest, ok := strings.CutPrefix(reference, "localhost/"); ok {
-		return name.ParseReference(rest, append(opts, name.WithDefaultRegistry("localhost"), name.Insecure)...)
+		text, opts = rest, append(opts, name.WithDefaultRegistry("localhost"), name.Insecure)
 	}
-	return name.ParseReference(reference, opts...)
+	ref, err := name.ParseReference(text, opts...)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // whyNot words it
+	}
+	for part := range strings.SplitSeq(ref.Context().RepositoryStr(), "/") {
+		if part == "" || part == "." || part == ".." {
+			return nil, fmt.Errorf("could not parse reference: %s: an empty part, . or .. is in its repository", reference)
+		}
+	}
+	return ref, nil
 }
 
 // whyNot words what is wrong with a reference; name.ParseReference only says that something is.

@@ -188,6 +188,8 @@ func TestResolveRefusesBadNames(t *testing.T) {
 		"nginx:tag with space": "tag can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-.ABCDEFGHIJKLMNOPQRSTUVWXYZ`: tag with space",
 		"nginx@sha256:1234":    "invalid checksum digest length: sha256:1234",
 		"nginx@md5:1234":       "unsupported digest algorithm: md5:1234",
+		"r.example/../a:1":     "could not parse reference: r.example/../a:1: an empty part, . or .. is in its repository",
+		"a//b":                 "could not parse reference: a//b: an empty part, . or .. is in its repository",
 	} {
 		_, err := p.Resolve(t.Context(), ref, "")
 		wantError(t, err, image.KindBadReference, "image "+ref+": it is no image reference: "+want)
