@@ -161,62 +161,6 @@ func (b *builder) read(ctx context.Context, s *Sources, zips []osvZip) error {
 	return nil
 }
 
-// changesFile is a zip beside an ecosystem's export with records that are newer than those of the same file name in the export.
-const changesFile = "changes.zip"
-
-// readOSV reads one ecosystem's export, and before it what has changed since.
-func (b *builder) readOSV(ctx context.Context, z osvZip) error {
-	newer := map[string]bool{}
-	changes := filepath.Join(filepath.Dir(z.file), changesFile)
-	if _, err := os.Stat(changes); err == nil {
-		take := func(name string) bool { newer[name] = true; return true }
-		if failure := b.readZip(ctx, z.ecosystem, advisory.Source{Name: "osv/" + z.ecosystem + " changes", File: changes}, take); failure != nil {
-			return failure
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("osv/%s: %w", z.ecosystem, err)
-	}
-	older := func(name string) bool { return !newer[name] }
-	if err := b.readZip(ctx, z.ecosystem, advisory.Source{Name: "osv/" + z.ecosystem, File: z.file}, older); err != nil {
-		return err
-	}
-	if releaseless(z.ecosystem) {
-		b.info.Ecosystems = append(b.info.Ecosystems, advisory.Coverage{Ecosystem: z.ecosystem})
-	}
-	return nil
-}
-
-// readZip reads those records of a zip that take takes, by the names of their files.
-func (b *builder) readZip(ctx context.Context, ecosystem string, of advisory.Source, take func(name string) bool) error { //nolint:gocritic // hugeParam: once a file
-	s, err := describe(ctx, of.Name, of.File)
-	if err != nil {
-		return err
-	}
-	s.Records, err = zipRecords(ctx, of.File, take, stage(b.progress, s.Name), func(_ string, text []byte) error {
-		o, decodeErr := decodeOSV(text)
-		if decodeErr != nil {
-			return decodeErr
-		}
-		b.known.date(&s, parseTime(o.Modified))
-		r, addErr := b.add(o)
-		if r != nil && len(r.affected) > 0 {
-			s.Used++
-		}
-		return addErr
-	})
-	if err != nil {
-		return fmt.Errorf("%s: %w", s.Name, err)
-	}
-	if s.Modified.After(b.dates[ecosystem]) {
-		b.dates[ecosystem] = s.Modified
-	}
-	if s.Modified.After(b.info.Date) {
-		b.info.Date = s.Modified
-	}
-	b.info.Sources = append(b.info.Sources, s)
-	return nil
-}
-
 // add keeps a record; nil for one that is withdrawn.
 func (b *builder) add(o *osvRecord) (*record, error) {
 	if o.Withdrawn != "" {
