@@ -105,8 +105,8 @@ func (e *NotAllowedError) Error() string {
 	return fmt.Sprintf("%s is not asked: %s; only hosts that the settings name may be there", e.Host, e.reason)
 }
 
-// Temporary tells that another attempt would end alike.
-func (*NotAllowedError) Temporary() bool { return false }
+// Lasting tells that another attempt would end alike.
+func (*NotAllowedError) Lasting() bool { return true }
 
 // reason is the text without the remedy for registries.
 func (f *forbidden) reason() string {

@@ -17,7 +17,15 @@ type lasting struct{ err error }
 
 func (l *lasting) Error() string { return l.err.Error() }
 
+func (*lasting) Lasting() bool { return true }
+
 func (l *lasting) Unwrap() error { return l.err }
+
+// refusing is an error of a transport that knows whether another attempt would end alike, such as that an address may not be asked.
+type refusing interface {
+	error
+	Lasting() bool
+}
 
 // busyError is an answer that asks to wait, or a fault of the server's.
 type busyError struct {
@@ -61,6 +69,9 @@ func (f *fetcher) ask(ctx context.Context, address string, header http.Header) (
 		cancel(nil)
 		if inURL, ok := errors.AsType[*url.Error](err); ok {
 			err = inURL.Err // the rest is the URL again, maybe with a password
+		}
+		if no, ok := errors.AsType[refusing](err); ok && no.Lasting() {
+			err = &lasting{err}
 		}
 		return nil, nil, err
 	}

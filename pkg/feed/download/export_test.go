@@ -13,11 +13,10 @@ func ParseListingForTest(text []byte) (list, again map[string]time.Time, err err
 		return nil, nil, err
 	}
 	var b bytes.Buffer
-	if err := l.write(&b); err != nil {
-		return nil, nil, err
+	if err = l.write(&b); err == nil {
+		again, err = parseListing(b.Bytes())
 	}
-	second, err := parseListing(b.Bytes())
-	return l, second, err
+	return l, again, err
 }
 
 // CheckIDForTest is checkID.

@@ -38,10 +38,10 @@ const maxRedirects = 5
 // the transport's to say, which sees every request.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) >= maxRedirects {
-		return fmt.Errorf("redirected more than %d times", maxRedirects)
+		return &lasting{fmt.Errorf("redirected more than %d times", maxRedirects)}
 	}
 	if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
-		return fmt.Errorf("redirected from https to %s://%s", req.URL.Scheme, req.URL.Host)
+		return &lasting{fmt.Errorf("redirected from https to %s://%s", req.URL.Scheme, req.URL.Host)}
 	}
 	req.Header.Del("Referer")
 	return nil

@@ -111,7 +111,7 @@ type Options struct {
 	URLs       URLs              // default the public places
 	Sources    []string          // default All; OSV must be among them
 	Ecosystems []string          // of OSV, without releases; default DefaultEcosystems, as far as OSV has them
-	Transport  http.RoundTripper // default http.DefaultTransport, which asks any address
+	Transport  http.RoundTripper // default http.DefaultTransport, which asks any address; what its errors say by a method Lasting is not tried again
 	UserAgent  string            // default "runecast"
 
 	MaxBytes      int64         // of one file, as it is sent; default 8 GiB

@@ -62,10 +62,12 @@ func (o *origin) remove(path string) {
 }
 
 // fail makes the next requests for /file fail; times below zero: all.
-func (o *origin) fail(times int, f fault) {
+func (o *origin) fail(times int, f fault) { o.failAt("/file", times, f) }
+
+func (o *origin) failAt(path string, times int, f fault) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.faults = append(o.faults, injected{"/file", times, f})
+	o.faults = append(o.faults, injected{path, times, f})
 }
 
 func (o *origin) heal() {
