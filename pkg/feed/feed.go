@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/runecast/runecast/pkg/advisory"
 )
@@ -15,7 +16,31 @@ import (
 // atomically. A file that is damaged or no index is refused with an error that says so (*advisory.IndexError), and whatever was at
 // target stays as it was, byte by byte. The directory of target must exist.
 func Import(ctx context.Context, from, target string) (advisory.Info, error) {
+	return importIf(ctx, from, target, func(*advisory.Info) error { return nil })
+}
+
+// ErrOlder says that an index was built before the one in place.
+var ErrOlder = errors.New("it was built before the index in place")
+
+// ImportNewer is Import for what updates by itself, without a person who wants an older index back: one that was built before that at
+// target is refused with an error that wraps ErrOlder, since a registry or mirror that goes back in time would take findings away. An
+// index in place that cannot be read, or that says it was built more than a day after now, keeps no other out.
+func ImportNewer(ctx context.Context, from, target string, now time.Time) (advisory.Info, error) {
+	return importIf(ctx, from, target, func(info *advisory.Info) error {
+		there, err := Status(target)
+		if err != nil || there.Built.After(now.Add(24*time.Hour)) || !info.Built.Before(there.Built) {
+			return nil //nolint:nilerr // as the comment has it
+		}
+		return fmt.Errorf("%w: at %s, and that at %s; to go back, run runecast feed import or feed pull",
+			ErrOlder, info.Built.UTC().Format(time.RFC3339), there.Built.UTC().Format(time.RFC3339))
+	})
+}
+
+func importIf(ctx context.Context, from, target string, good func(*advisory.Info) error) (advisory.Info, error) {
 	info, err := verified(ctx, from)
+	if err == nil {
+		err = good(&info)
+	}
 	if err != nil {
 		return advisory.Info{}, fmt.Errorf("import feed index: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/pflag"
@@ -108,6 +109,7 @@ func pullUpdate(config *Config, puller *image.Puller) (feed.UpdateFunc, error) {
 	if err != nil {
 		return nil, err
 	}
+	options.Newer = true
 	return func(ctx context.Context) (advisory.Info, bool, error) {
 		result, err := artifact.Pull(ctx, config.FeedURL, config.Feed, options)
 		return result.Info, !result.Unchanged, err //nolint:wrapcheck // it says all there is to say
@@ -140,7 +142,7 @@ func downloadUpdate(config *Config) (feed.UpdateFunc, error) {
 		if there, failure := feed.Status(config.Feed); failure == nil && there.Revision == got.Revision {
 			return there, false, nil
 		}
-		info, err := feed.Import(ctx, file, config.Feed)
+		info, err := feed.ImportNewer(ctx, file, config.Feed, time.Now())
 		return info, err == nil, err //nolint:wrapcheck // it says all there is to say
 	}, nil
 }

@@ -13,12 +13,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/runecast/runecast/pkg/advisory"
+	"github.com/runecast/runecast/pkg/feed"
 )
 
 // Media types and annotations of the artifact.
@@ -47,6 +49,7 @@ type Options struct {
 	Transport http.RoundTripper                     // default remote.DefaultTransport
 	Hosts     HostsFunc                             // default: the registry itself, by Transport and PlainHTTP, which Hosts sees to where it is given
 	MaxBytes  int64                                 // default DefaultMaxBytes
+	Newer     bool                                  // Pull refuses an index that was built before the one in place, as feed.ImportNewer does
 	Progress  func(stage string, done, total int64) // default none
 }
 
@@ -76,6 +79,7 @@ type session struct {
 	common   []remote.Option
 	options  []remote.Option
 	maxBytes int64
+	place    func(ctx context.Context, file, target string) (advisory.Info, error)
 	progress func(stage string, done, total int64)
 }
 
@@ -103,7 +107,12 @@ func (o *Options) session(ctx context.Context, reference string) (*session, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &session{ref: ref, maxBytes: o.MaxBytes, progress: o.Progress}
+	s := &session{ref: ref, maxBytes: o.MaxBytes, progress: o.Progress, place: feed.Import}
+	if o.Newer {
+		s.place = func(ctx context.Context, file, target string) (advisory.Info, error) {
+			return feed.ImportNewer(ctx, file, target, time.Now())
+		}
+	}
 	if s.maxBytes <= 0 {
 		s.maxBytes = DefaultMaxBytes
 	}

@@ -79,7 +79,7 @@ func (s *session) pull(ctx context.Context, reference, target string, stall *tim
 	}
 	defer func() { _ = os.Remove(file) }() // a copy of it is in place
 	stall.Stop()
-	result.Info, err = feed.Import(ctx, file, target)
+	result.Info, err = s.place(ctx, file, target)
 	return result, err
 }
 
