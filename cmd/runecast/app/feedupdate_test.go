@@ -94,7 +94,7 @@ func (p *place) pushBytes(index []byte, change func(layer map[string]any)) {
 		body      []byte
 		mediaType types.MediaType
 	}{{packed, artifact.LayerType}, {[]byte("{}"), "application/vnd.oci.empty.v1+json"}} {
-		if err := remote.WriteLayer(tag.Context(), static.NewLayer(blob.body, blob.mediaType), remote.WithContext(p.t.Context())); err != nil {
+		if err = remote.WriteLayer(tag.Context(), static.NewLayer(blob.body, blob.mediaType), remote.WithContext(p.t.Context())); err != nil {
 			p.t.Fatal(err)
 		}
 	}
@@ -108,7 +108,7 @@ func (p *place) pushBytes(index []byte, change func(layer map[string]any)) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if err := remote.Put(tag, raw(manifest), remote.WithContext(p.t.Context())); err != nil {
+	if err = remote.Put(tag, raw(manifest), remote.WithContext(p.t.Context())); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -157,7 +157,9 @@ func (s *served) metric(name string) float64 {
 func (h *home) revision() string {
 	h.t.Helper()
 	_, out, errOut := h.run("feed", "status", "-o", "json")
-	var status struct{ Revision string }
+	var status struct {
+		Revision string `json:"revision"`
+	}
 	if err := json.Unmarshal([]byte(out), &status); err != nil || status.Revision == "" {
 		h.t.Fatalf("feed status: %v, %s%s", err, out, errOut)
 	}
