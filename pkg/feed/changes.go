@@ -18,10 +18,11 @@ import (
 // that it was removed cannot be told.
 const changesFile = "changes.zip"
 
-// readOSV reads one ecosystem's export, and what has changed since.
+// readOSV reads one ecosystem's export, and what has changed since. Both are one source by name: an index says the same, whichever of
+// them it is built of.
 func (b *builder) readOSV(ctx context.Context, z osvZip) error {
 	export := advisory.Source{Name: "osv/" + z.ecosystem, File: z.file}
-	changes := advisory.Source{Name: "osv/" + z.ecosystem + " changes", File: filepath.Join(filepath.Dir(z.file), changesFile)}
+	changes := advisory.Source{Name: export.Name, File: filepath.Join(filepath.Dir(z.file), changesFile)}
 	changed, err := modifiedIn(ctx, changes.File)
 	if err != nil {
 		return fmt.Errorf("%s: %w", changes.Name, err)

@@ -47,7 +47,7 @@ func TestChangesAndExport(t *testing.T) {
 		}
 	}
 	if len(info.Sources) != 2 || info.Sources[0].Name != "osv/Go" || info.Sources[0].Records != 6 || info.Sources[0].Used != 2 ||
-		info.Sources[1].Name != "osv/Go changes" || info.Sources[1].Records != 6 || info.Sources[1].Used != 3 {
+		info.Sources[1].Name != "osv/Go" || info.Sources[1].File != "changes.zip" || info.Sources[1].Records != 6 || info.Sources[1].Used != 3 {
 		t.Errorf("sources %+v", info.Sources)
 	}
 	zipFile(t, filepath.Join(dir, "Go", "changes.zip"), object{"id": ""})
