@@ -11,6 +11,8 @@ TOOLS := $(CURDIR)/.cache/tools
 # osv/<Ecosystem>/all.zip and, where there, nvdcve-2.0.json.gz, cve5.zip, known_exploited_vulnerabilities.json.
 DATA  ?= data
 FEEDS ?= $(firstword $(wildcard ../shared/feeds))
+# OSV's ecosystems whose public data `make run` downloads instead, such as Debian,Alpine,Go, or all. Empty: it downloads nothing.
+DOWNLOAD ?=
 # The address of `make run`.
 LISTEN ?= localhost:9080
 
@@ -35,7 +37,7 @@ images: ## Build the images of the server and of certgen (IMAGES, IMAGE_TAG, PLA
 
 .PHONY: run
 run: build ## Start a server on https://localhost:9080 and print how to send it a review
-	DATA='$(DATA)' FEEDS='$(FEEDS)' LISTEN='$(LISTEN)' scripts/run
+	DATA='$(DATA)' FEEDS='$(FEEDS)' DOWNLOAD='$(DOWNLOAD)' LISTEN='$(LISTEN)' scripts/run
 
 .PHONY: demo
 demo: ## Show a denial and an approval with no network at all
