@@ -21,7 +21,7 @@ const (
 	authKey    = "key"
 	authBearer = "bearer"
 
-	defaultServingSecret = "runecast-nginx-tls"
+	defaultServingSecret = "runecast-nginx-tls" //nolint:gosec // G101: the name of a Secret, not what is in it
 
 	portName = "https"
 	day      = 24 * time.Hour
