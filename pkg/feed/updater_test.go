@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -78,11 +79,23 @@ func TestUpdaterPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, _ := logtest.NewNullLogger()
 		var fails atomic.Bool
-		var updates []time.Duration
+		var (
+			mu      sync.Mutex
+			updates []time.Duration
+		)
+		since := func() []time.Duration { // the updates since the last call
+			mu.Lock()
+			defer mu.Unlock()
+			all := updates
+			updates = nil
+			return all
+		}
 		began := time.Now()
 		u := feed.NewUpdater(feed.UpdaterOptions{
 			Index: index, Source: "oci://registry.example/feed:1", Log: log, Interval: time.Hour,
 			Update: func(context.Context) (advisory.Info, bool, error) {
+				mu.Lock()
+				defer mu.Unlock()
 				updates = append(updates, time.Since(began))
 				if fails.Load() {
 					return advisory.Info{}, false, errors.New("503")
@@ -94,18 +107,19 @@ func TestUpdaterPauses(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- u.Run(ctx) }()
 		time.Sleep(10*time.Hour + time.Minute)
-		if n := len(updates); n < 10 || n > 12 || updates[0] != 0 {
-			t.Errorf("updates at %v", updates)
+		if at := since(); len(at) < 10 || len(at) > 12 || at[0] != 0 {
+			t.Errorf("updates at %v", at)
 		}
 		fails.Store(true)
-		updates = nil
 		time.Sleep(4 * time.Hour)
 		// After 1, 2, 4, 8, 16 and 32 minutes, then each hour; a tenth more or less.
-		if n := len(updates); n < 8 || n > 10 || u.Failures() != n || u.State().Failures != n {
-			t.Errorf("failed updates at %v, %d counted, %+v", updates, u.Failures(), u.State())
+		synctest.Wait()
+		at := since()
+		if n := len(at); n < 8 || n > 10 || u.Failures() != n || u.State().Failures != n {
+			t.Fatalf("failed updates at %v, %d counted, %+v", at, u.Failures(), u.State())
 		}
 		for i, want := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute} {
-			if pause := updates[i+1] - updates[i]; pause < want*9/10 || pause > want*11/10 {
+			if pause := at[i+1] - at[i]; pause < want*9/10 || pause > want*11/10 {
 				t.Errorf("pause %d is %s, want %s", i, pause, want)
 			}
 		}
