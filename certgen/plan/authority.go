@@ -45,7 +45,7 @@ func (d *decision) authority() (Step, error) {
 		if reason := d.ca.Next.Check(d.now); reason != "" {
 			return d.beginRotation("of the next CA, "+reason, EventRotationStarted)
 		}
-		return Step{}, nil
+		return d.expandFromOther()
 	}
 	if reason := d.ca.Current.Check(d.now); reason != "" {
 		return d.replaceCA(reason)
@@ -56,6 +56,21 @@ func (d *decision) authority() (Step, error) {
 	// A rotation's own leaf of before is told by its CA, which is Previous in all phases but the idle one.
 	if signer := d.leaf.Signer(d.now, d.ca.Current.Certificate); signer != nil && !signer.Equal(d.ca.Current.Certificate) {
 		return d.moveToNext(signer, d.ca.Current, d.ca.Cross, "the serving certificate in use is of the CA "+signer.Subject.CommonName)
+	}
+	return Step{}, nil
+}
+
+// expandFromOther looks after a rotation whose current CA was damaged or ended meanwhile. Such a CA signs nothing more, but as long as its leaf
+// is good callers have to trust it.
+func (d *decision) expandFromOther() (Step, error) {
+	why := d.ca.Current.Check(d.now)
+	if why == "" {
+		return Step{}, nil
+	}
+	d.ca.Current.Key = nil
+	have := d.ca.Current.Certificate
+	if signer := d.leaf.Signer(d.now, have); signer != nil && (have == nil || !signer.Equal(have)) {
+		return d.moveToNext(signer, d.ca.Next, d.ca.NextCross, why)
 	}
 	return Step{}, nil
 }

@@ -67,7 +67,7 @@ func (d *decision) followed() (add []*x509.Certificate, drop func(*x509.Certific
 		return nil, nil, nil
 	}
 	if d.o.Source == SourceCertgen {
-		return d.ca.Trusted(d.dropOld()), d.ca.Obsolete(d.dropOld()), nil
+		return d.own(), d.ca.Obsolete(d.dropOld()), nil
 	}
 	add, err = d.roots()
 	return add, nil, err

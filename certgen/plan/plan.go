@@ -163,12 +163,22 @@ func (d *decision) dropOld() bool { return d.due(d.ca.Phase, d.ca.Since) }
 func (d *decision) trusted() ([]*x509.Certificate, error) {
 	switch d.o.Source {
 	case SourceCertgen:
-		return d.ca.Trusted(d.dropOld()), nil
+		return d.own(), nil
 	case SourceExisting:
 		return d.roots()
 	default:
 		return nil, nil
 	}
+}
+
+// own are the roots of the phase. While the leaf in use is of another CA, as before a run with more rights has begun to move away from that,
+// it is among them.
+func (d *decision) own() []*x509.Certificate {
+	trusted := d.ca.Trusted(d.dropOld())
+	if signer := d.leaf.Signer(d.now, trusted...); signer != nil && !webhook.Contains(trusted, signer) {
+		trusted = append(trusted, signer)
+	}
+	return trusted
 }
 
 // roots are those of a serving Secret that somebody else keeps.

@@ -146,12 +146,18 @@ func (c *CA) Obsolete(dropOld bool) func(*x509.Certificate) bool {
 	}
 }
 
-// Intermediates follow the leaf in tls.crt: the cross-signed CA, as long as it is good, and the CA itself.
+// Intermediates follow the leaf in tls.crt: the cross-signed CA, as long as it is good, and the CA itself. In phase switch the CA before
+// comes last: some endpoints still present its leaf, and whoever copies tls.crt for a caBundle now has to trust those too.
 func (c *CA) Intermediates(now time.Time) []*x509.Certificate {
+	var chain []*x509.Certificate
 	if c.Cross != nil && now.Before(c.Cross.NotAfter) {
-		return []*x509.Certificate{c.Cross, c.Current.Certificate}
+		chain = append(chain, c.Cross)
 	}
-	return []*x509.Certificate{c.Current.Certificate}
+	chain = append(chain, c.Current.Certificate)
+	if c.Phase == Switch && c.Previous != nil {
+		chain = append(chain, c.Previous)
+	}
+	return chain
 }
 
 // Fingerprint is the SHA-256 of a certificate, in hexadecimal digits.

@@ -12,7 +12,7 @@
 //
 // The serving Secret (kubernetes.io/tls) has tls.crt (the leaf, the cross-signed CA where there is one, the CA: OpenSSL takes
 // the first issuer that fits, so with the self-signed CA before the cross-signed one a client of the old CA would not get
-// through), tls.key, and ca.crt, the bundle of the phase. The key Secret has the credential of the review path as key, and
+// through; and in phase switch the CA before, for whoever copies tls.crt into a caBundle just then), tls.key, and ca.crt, the bundle of the phase. The key Secret has the credential of the review path as key, and
 // previous while API servers may still use the one before.
 //
 // Every step of a rotation is one write of one Secret or configuration, and what is to be done next follows from what is stored
