@@ -13,6 +13,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/lint"
 	"helm.sh/helm/v3/pkg/lint/support"
+	appsv1 "k8s.io/api/apps/v1"
 )
 
 // TestLint is helm lint --strict: warnings count.
@@ -69,4 +70,32 @@ func TestPackage(t *testing.T) {
 		}
 		return nil
 	}))
+}
+
+// TestRolls asks that pods are replaced when what they read only at their start changes, and left alone otherwise.
+func TestRolls(t *testing.T) {
+	t.Parallel()
+	annotation := func(name string, v values) string {
+		all := mustRender(t, v).objects(t)
+		return into[appsv1.Deployment](t, only(t, all, "Deployment", name)).Spec.Template.Annotations["runecast.com/configuration"]
+	}
+	for name, changes := range map[string][]values{
+		"runecast-nginx": {{"nginx": values{"ipv6": true}}, {"clusterDomain": "corp.local"}},
+		"runecast-server": {
+			{"server": values{"logLevel": "debug"}},
+			{"feed": values{"url": "https://feeds.example/feed.index"}},
+			{"policies": values{"definitions": []any{values{"id": "shop"}}}},
+			{"registries": values{"hosts": values{"docker.io": "server = \"https://mirror.corp\"\n"}}},
+		},
+	} {
+		before := annotation(name, nil)
+		for _, change := range changes {
+			if after := annotation(name, change); after == before || len(after) != 64 {
+				t.Errorf("%s is not rolled by %v: %q, %q", name, change, before, after)
+			}
+		}
+		if after := annotation(name, values{"certgen": values{"rotateRequest": "now"}, "webhook": values{"timeoutSeconds": 5}}); after != before {
+			t.Errorf("%s is rolled by what does not concern it", name)
+		}
+	}
 }
