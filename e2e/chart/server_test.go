@@ -17,10 +17,12 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +64,7 @@ func TestServer(t *testing.T) {
 					t.Errorf("webhook %s, policy %s: status %d: %s", name, id, status, answer)
 				}
 			}
+			s.ping(t, all, binary)
 			if m.name == "default" {
 				_, metrics := s.do(t, http.MethodGet, "/metrics", "")
 				checkMetrics(t, metrics)
@@ -101,6 +104,8 @@ func policiesOf(t *testing.T, all []object) map[string]string {
 
 // server is a running server.
 type server struct {
+	dir     string                       // below which its volumes are mounted
+	made    map[string]map[string]string // what volumes hold that the chart does not make
 	address string
 	client  *http.Client
 }
@@ -109,7 +114,8 @@ func startServer(t *testing.T, all []object, binary string, more ...string) *ser
 	t.Helper()
 	dir := t.TempDir()
 	pod := into[appsv1.Deployment](t, only(t, all, "Deployment", "runecast-server")).Spec.Template.Spec
-	mount(t, dir, all, &pod)
+	made := foreignFiles(t)
+	mount(t, dir, all, &pod, made)
 	argv := []string{"/usr/bin/env"}
 	for _, of := range []string{"OSV", "NVD", "CVE", "EPSS", "KEV"} { // the world's servers are none of a test's
 		argv = append(argv, "RUNECAST_"+of+"_URL=https://127.0.0.1:1/")
@@ -124,7 +130,7 @@ func startServer(t *testing.T, all []object, binary string, more ...string) *ser
 	t.Cleanup(ps.KillAll)
 	process, err := ps.Add(dir, "serve", append(append(argv, "--listen=127.0.0.1:0", "--registry-allow-networks=127.0.0.0/8"), more...)...)
 	must(t, err)
-	s := &server{}
+	s := &server{dir: dir, made: made}
 	must(t, process.Await(t.Context(), time.Minute, func(context.Context) error { return s.findAddress(process.Stderr) }))
 	roots := x509.NewCertPool()
 	ca, err := os.ReadFile(filepath.Join(dir, "etc", "runecast", "tls", "ca.crt"))
@@ -167,11 +173,27 @@ func (s *server) do(t *testing.T, method, path, body string) (status int, answer
 	return response.StatusCode, string(text)
 }
 
+// ping runs what the pod of helm test runs, in the same place.
+func (s *server) ping(t *testing.T, all []object, binary string) {
+	t.Helper()
+	pod := into[corev1.Pod](t, only(t, all, "Pod", "runecast-test-ping"))
+	mount(t, s.dir, all, &pod.Spec, s.made)
+	args := slices.Clone(pod.Spec.Containers[0].Args)
+	for i := range args {
+		args[i] = strings.Replace(args[i], "/etc/runecast", s.dir+"/etc/runecast", 1)
+		if strings.HasPrefix(args[i], "--server=") {
+			args[i] = "--server=" + s.address
+		}
+	}
+	if out, err := exec.CommandContext(t.Context(), binary, args...).CombinedOutput(); err != nil {
+		t.Errorf("helm test would fail: %q: %v\n%s", args, err, out)
+	}
+}
+
 // mount writes what the volumes of a pod hold to where its container sees them, below dir. What the chart does not make is made up: by
 // the names that the README tells users.
-func mount(t *testing.T, dir string, all []object, pod *corev1.PodSpec) {
+func mount(t *testing.T, dir string, all []object, pod *corev1.PodSpec, made map[string]map[string]string) {
 	t.Helper()
-	made := foreignFiles(t)
 	for _, m := range pod.Containers[0].VolumeMounts {
 		at := filepath.Join(dir, m.MountPath)
 		must(t, os.MkdirAll(at, 0o700))
@@ -226,6 +248,7 @@ func foreignFiles(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	certificate, key := selfSigned(t)
 	return map[string]map[string]string{
+		"ca":           {"ca.crt": certificate},
 		"serving":      {"tls.crt": certificate, "tls.key": key, "ca.crt": certificate},
 		"review-key":   {"key": reviewKey},
 		"tokens":       {"kube-apiserver": "2645cda9-ac05-4b6d-8e94-f27c84e93377"},
@@ -240,7 +263,7 @@ func selfSigned(t *testing.T) (certificate, key string) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"runecast-server.runecast.svc"},
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"runecast-server.runecast.svc"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
