@@ -79,7 +79,15 @@ func (c *command) printStatus(s *job.Status, output string) error {
 	row("CONFIGURATION", "WEBHOOK", "CABUNDLE")
 	for i := range s.Webhooks {
 		w := &s.Webhooks[i]
-		row(short(w.Configuration), short(w.Webhook), strings.Join(w.CABundle, ", "))
+		cells := []string{short(w.Configuration), short(w.Webhook), ""}
+		for j, root := range w.CABundle { // each on a line of its own, as in a rotation there are two
+			if j > 0 {
+				row(cells...)
+				cells[0], cells[1] = "", ""
+			}
+			cells[2] = root
+		}
+		row(cells...)
 	}
 	row()
 	row("rotation of the CA", s.Phase)

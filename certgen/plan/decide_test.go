@@ -152,6 +152,7 @@ func TestOrder(t *testing.T) {
 func TestSources(t *testing.T) {
 	t.Parallel()
 	theirs := installed(t).world.ServingSecret
+	theirs.Type = corev1.SecretTypeTLS
 	for _, c := range []struct {
 		source plan.Source
 		bearer bool
@@ -169,6 +170,7 @@ func TestSources(t *testing.T) {
 			m := newModel()
 			if c.source != plan.SourceCertgen {
 				m.world.ServingSecret = theirs.DeepCopy()
+				m.world.ServingSecret.Type = corev1.SecretTypeTLS
 			}
 			m.world.Managed = m.configuration("chart", nil)
 			o := options(t, issue())
@@ -232,6 +234,55 @@ func TestRefusals(t *testing.T) {
 			}
 			if strings.HasSuffix(c.want, "it is not there") && !errors.Is(err, plan.ErrMissing) {
 				t.Error("it is not ErrMissing")
+			}
+		})
+	}
+}
+
+// TestForeign names all that is wrong with a serving Secret of somebody else, and leaves it as it is.
+func TestForeign(t *testing.T) {
+	t.Parallel()
+	other := installed(t).world.ServingSecret
+	for name, c := range map[string]struct {
+		change func(o *plan.Options, m *model)
+		want   []string
+	}{
+		"good":            {func(*plan.Options, *model) {}, nil},
+		"of another type": {func(_ *plan.Options, m *model) { m.world.ServingSecret.Type = corev1.SecretTypeOpaque }, []string{`of type "Opaque"`}},
+		"no ca.crt":       {func(_ *plan.Options, m *model) { delete(m.world.ServingSecret.Data, "ca.crt") }, []string{"it has no ca.crt"}},
+		"other names": {
+			func(o *plan.Options, _ *model) {
+				o.Services = []webhook.Service{{Namespace: "elsewhere", Name: service}, {Namespace: namespace, Name: service}}
+			},
+			[]string{"not for runecast-nginx.elsewhere.svc but for localhost, runecast-nginx,"},
+		},
+		"ended":            {func(_ *plan.Options, m *model) { m.now = m.now.Add(91 * day) }, []string{"has expired"}},
+		"another's key":    {func(_ *plan.Options, m *model) { m.world.ServingSecret.Data["tls.key"] = other.Data["tls.key"] }, []string{"tls.key does not belong"}},
+		"another's ca.crt": {func(_ *plan.Options, m *model) { m.world.ServingSecret.Data["ca.crt"] = other.Data["ca.crt"] }, []string{"does not verify by ca.crt"}},
+		"neither can be read": {func(_ *plan.Options, m *model) {
+			m.world.ServingSecret.Data["tls.crt"] = []byte("?")
+			m.world.ServingSecret.Data["tls.key"] = nil
+		}, []string{"tls.crt cannot be read", "tls.key cannot be read"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, source := range []plan.Source{plan.SourceExisting, plan.SourceCertManager} {
+				m, o := installed(t), options(t, reconcile())
+				o.Source, m.world.ServingSecret.Type = source, corev1.SecretTypeTLS
+				c.change(o, m)
+				before := m.world.ServingSecret.String()
+				_, problems, err := plan.Decide(o, m.look(), m.now)
+				if err != nil || (len(problems) == 0) != (c.want == nil) {
+					t.Errorf("%s: problems %v, error %v; want %q", source, problems, err, c.want)
+				}
+				for _, part := range c.want {
+					if !strings.Contains(fmt.Sprint(problems), part) || !strings.Contains(fmt.Sprint(problems), string(source)) {
+						t.Errorf("%s: %v does not say %q", source, problems, part)
+					}
+				}
+				if m.world.ServingSecret.String() != before {
+					t.Error("the Secret was changed")
+				}
 			}
 		})
 	}

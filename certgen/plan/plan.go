@@ -114,7 +114,7 @@ type Step struct {
 // Decide gives the next step. Problems are faults that keep a part from being done, but nothing else.
 func Decide(o *Options, w *World, now time.Time) (step Step, problems []error, err error) {
 	d := decision{o: o, w: w, now: now}
-	for _, look := range []func() (Step, error){d.authority, d.serving, d.key, d.configurations} {
+	for _, look := range []func() (Step, error){d.foreignServing, d.authority, d.serving, d.key, d.configurations} {
 		if step, err = look(); err != nil || step.Action == Write {
 			return step, d.problems, err
 		}

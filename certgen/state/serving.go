@@ -65,7 +65,7 @@ func (s *Serving) Signer(now time.Time, others ...*x509.Certificate) *x509.Certi
 	if s.Leaf == nil || s.Key == nil || now.After(s.Leaf.NotAfter) || now.Before(s.Leaf.NotBefore) {
 		return nil
 	}
-	if match, ok := s.Leaf.PublicKey.(interface{ Equal(x crypto.PublicKey) bool }); !ok || !match.Equal(s.Key.Public()) {
+	if !s.KeyFits() {
 		return nil
 	}
 	for _, ca := range slices.Concat(others, s.Bundle, s.Intermediates) {
@@ -74,6 +74,12 @@ func (s *Serving) Signer(now time.Time, others ...*x509.Certificate) *x509.Certi
 		}
 	}
 	return nil
+}
+
+// KeyFits tells whether the private key is that of the leaf; both must be there.
+func (s *Serving) KeyFits() bool {
+	public, ok := s.Leaf.PublicKey.(interface{ Equal(x crypto.PublicKey) bool })
+	return ok && public.Equal(s.Key.Public())
 }
 
 // Roots are the CA certificates of a Secret that somebody else keeps: those of ca.crt, else the CA certificates of tls.crt, else a leaf

@@ -29,7 +29,9 @@ import (
 type front struct {
 	place   *place
 	servers []*nginx
-	reviews atomic.Int64 // that were answered
+	reviews atomic.Int64           // that were answered
+	bearer  atomic.Bool            // whether the plain path is answered, as to an API server that sends a token
+	path    atomic.Pointer[string] // of the last review
 
 	mu   sync.Mutex
 	keys []string // that the review servers accept
@@ -198,6 +200,7 @@ func (f *front) review(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.reviews.Add(1)
+	f.path.Store(&r.URL.Path)
 	in.Response = &admission.AdmissionResponse{UID: in.Request.UID, Allowed: true}
 	in.Request = nil
 	w.Header().Set("Content-Type", "application/json")
@@ -205,6 +208,9 @@ func (f *front) review(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *front) accepts(path string) bool {
+	if path == webhook.ReviewPath("2", "") && f.bearer.Load() {
+		return true
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, key := range f.keys {
@@ -213,4 +219,15 @@ func (f *front) accepts(path string) bool {
 		}
 	}
 	return false
+}
+
+// awaitPath waits until the API server asks under a path.
+func (p *place) awaitPath(t *testing.T, path string) {
+	t.Helper()
+	eventually(t, 30*time.Second, func() error {
+		if last := p.front.path.Load(); last == nil || *last != path {
+			return errors.New("the API server asks under another path")
+		}
+		return nil
+	})
 }

@@ -34,17 +34,7 @@ const (
 // TestCertgen starts one API server and runs every test against it, each in a namespace of its own.
 func TestCertgen(t *testing.T) {
 	t.Parallel()
-	found := controlplane.Find(t)
-	dir := t.TempDir()
-	ps := &controlplane.Processes{}
-	t.Cleanup(ps.KillAll)
-	controlplane.StopOnSignal(t, ps, dir)
-	cluster, err := controlplane.Start(ps, dir, found, controlplane.Options{
-		ServiceRange: fmt.Sprintf("127.%d.%d.0/24", 2+rand.IntN(250), rand.IntN(250)),
-	})
-	must(t, err)
-	must(t, cluster.Await(t.Context()))
-	l := &lab{Cluster: cluster}
+	l, _, _ := startLab(t)
 	for name, test := range l.tests() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -52,6 +42,9 @@ func TestCertgen(t *testing.T) {
 		})
 	}
 }
+
+// serviceRange gives cluster IPs on which a test can listen, others than another test's.
+func serviceRange() string { return fmt.Sprintf("127.%d.%d.0/24", 2+rand.IntN(250), rand.IntN(250)) }
 
 // lab is the API server that all tests share.
 type lab struct {

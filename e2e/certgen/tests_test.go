@@ -24,6 +24,11 @@ func (l *lab) tests() map[string]func(*testing.T) {
 		"SlowEndpoint":            l.testSlowEndpoint,
 		"HelmUpgradeInRotation":   l.testHelmUpgradeInRotation,
 		"RotateRequest":           l.testRotateRequest,
+		"ExistingSecret":          l.testExistingSecret,
+		"Bearer":                  l.testBearer,
+		"Status":                  l.testStatus,
+		"Remove":                  l.testRemove,
+		"Pushgateway":             l.testPushgateway,
 	}
 }
 
