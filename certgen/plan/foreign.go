@@ -16,14 +16,15 @@ func (d *decision) foreignServing() (Step, error) {
 	if d.o.Source == SourceCertgen || d.w.ServingSecret == nil {
 		return Step{}, nil
 	}
-	wrong := d.foreignReasons(state.ReadServing(d.w.ServingSecret))
+	serving := state.ReadServing(d.w.ServingSecret)
+	wrong := d.foreignReasons(&serving)
 	if len(wrong) > 0 {
 		d.problem(fmt.Errorf("with --tls-source %s, Secret %s in namespace %s is no good: %s", d.o.Source, d.o.ServingSecret, d.o.Namespace, strings.Join(wrong, "; ")))
 	}
 	return Step{}, nil
 }
 
-func (d *decision) foreignReasons(s state.Serving) (wrong []string) {
+func (d *decision) foreignReasons(s *state.Serving) (wrong []string) {
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	if kind := d.w.ServingSecret.Type; kind != corev1.SecretTypeTLS {
 		add("it is of type %q and should be of type %s", kind, corev1.SecretTypeTLS)

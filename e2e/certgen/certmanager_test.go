@@ -43,7 +43,7 @@ func TestCertManager(t *testing.T) {
 	l.kubectl(t, "", "apply", "--server-side", "-f", filepath.Join(moduleDir(t, "github.com/cert-manager/cert-manager"), "deploy", "crds"))
 	l.kubectl(t, "", "wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
 	for _, half := range []string{"controller", "cainjector"} {
-		_, err := ps.Add(dir, half, tool, half, l.Kubeconfig) //nolint:govet // shadow: of this process alone
+		_, err := ps.Add(dir, half, tool, half, l.Kubeconfig)
 		must(t, err)
 	}
 	l.corporateIssuer(t)
@@ -223,7 +223,7 @@ func (p *place) renew(t *testing.T) {
 	if !ok {
 		t.Fatal("the Certificate has no status")
 	}
-	conditions, _ := status["conditions"].([]any) //nolint:errcheck // none are none
+	conditions, _ := status["conditions"].([]any)
 	now := time.Now().UTC().Format(time.RFC3339)
 	conditions = append(conditions, map[string]any{"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "by a test", "lastTransitionTime": now})
 	patch, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": conditions}})

@@ -222,7 +222,7 @@ type gateway struct {
 	values map[string]float64 // by name and labels
 }
 
-func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (g *gateway) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	decoder := expfmt.NewDecoder(r.Body, expfmt.ResponseFormat(r.Header))
 	samples := &expfmt.SampleDecoder{Dec: decoder, Opts: &expfmt.DecodeOptions{Timestamp: model.Now()}}
 	g.mu.Lock()
