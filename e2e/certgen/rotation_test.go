@@ -23,9 +23,10 @@ import (
 	"github.com/runecast/runecast/pkg/webhook"
 )
 
-// quick makes the waits of a rotation short, but longer than any lag of the servers and of the API server's informers.
+// quick makes the waits of a rotation short, but longer than any lag of the servers and of the API server's informers, also where other
+// suites keep the machine busy.
 func quick(o *plan.Options) {
-	o.PropagationWait, o.KeyWait, o.ContractAfter = 2*time.Second, 2*time.Second, 2*time.Second
+	o.PropagationWait, o.KeyWait, o.ContractAfter = 8*time.Second, 8*time.Second, 8*time.Second
 }
 
 // load creates objects through the API server until it is stopped.

@@ -29,6 +29,7 @@ func (l *lab) tests() map[string]func(*testing.T) {
 		"Status":                  l.testStatus,
 		"Remove":                  l.testRemove,
 		"Pushgateway":             l.testPushgateway,
+		"Docs":                    l.testDocs,
 	}
 }
 

@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -145,26 +148,29 @@ plugins:
 `, kubeconfig), 0o600)
 }
 
-// FreePorts gives ports of 127.0.0.1 that nothing listens on, all different.
+// FreePorts gives ports of 127.0.0.1 that nothing listens on, all different. They lie below those that the kernel gives to whoever asks for
+// any (32768 to 60999 by default), so that between here and the start of a program no connection or server of another suite takes one.
 func FreePorts(n int) ([]string, error) {
+	const lowest, count, tries = 20000, 12000, 200
 	ports := make([]string, 0, n)
-	listeners := make([]net.Listener, 0, n) // all open until the last is there, so that none comes twice
-	defer func() {
-		for _, l := range listeners {
-			_ = l.Close()
+	var last error
+	for range tries {
+		if len(ports) == n {
+			return ports, nil
 		}
-	}()
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // binding to loopback does not block
-		if err != nil {
-			return nil, err
+		port := strconv.Itoa(lowest + rand.IntN(count))
+		if slices.Contains(ports, port) {
+			continue
 		}
-		listeners = append(listeners, listener)
-		_, port, err := net.SplitHostPort(listener.Addr().String())
+		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)) //nolint:noctx // binding to loopback does not block
 		if err != nil {
+			last = err
+			continue
+		}
+		if err := listener.Close(); err != nil {
 			return nil, err
 		}
 		ports = append(ports, port)
 	}
-	return ports, nil
+	return nil, fmt.Errorf("find %d free ports: %w", n, last)
 }
