@@ -18,18 +18,22 @@ const progressBytes = 1 << 20
 // blobReader reads the stored bytes of a layer. A connection that is cut or stalls is replaced by one that goes on at the
 // same place. The end is io.EOF only if size and digest are right.
 type blobReader struct {
-	open     func(offset int64) (io.ReadCloser, error)
-	fault    func(kind Kind, format string, args ...any) *Error
-	describe func(error) *Error
-	body     io.ReadCloser
-	digest   string
-	size     int64
-	read     int64
-	hash     hash.Hash
-	attempts int   // how many connections may fail one after the other
-	failures int   // how many did
-	since    int64 // where the last one began
-	err      error // the end, once it is there
+	open      func(offset int64, avoid []*endpointHost) (io.ReadCloser, *endpointHost, error)
+	others    func(avoid []*endpointHost) bool // whether there are hosts beside these, and those that gave it wrong
+	gaveWrong func(*endpointHost)
+	fault     func(kind Kind, format string, args ...any) *Error
+	describe  func(error) *Error
+	body      io.ReadCloser
+	from      []*endpointHost // who gave its parts, the first first
+	cutBy     []*endpointHost // who did not give all of it
+	digest    string
+	size      int64
+	read      int64
+	hash      hash.Hash
+	attempts  int   // how many connections may fail one after the other
+	failures  int   // how many did
+	since     int64 // where the last one began
+	err       error // the end, once it is there
 }
 
 func (p *Puller) openBlob(ctx context.Context, t target, layer Layer) (*blobReader, error) {
@@ -39,24 +43,34 @@ func (p *Puller) openBlob(ctx context.Context, t target, layer Layer) (*blobRead
 		describe: func(err error) *Error { return describe(ctx, t, what, err) },
 		digest:   layer.Digest, size: layer.Size, hash: sha256.New(), attempts: p.opts.Attempts,
 	}
-	b.open = func(offset int64) (io.ReadCloser, error) { return p.openAt(ctx, t, layer, offset) }
-	body, err := b.open(0)
-	if err != nil {
+	b.open = func(offset int64, avoid []*endpointHost) (io.ReadCloser, *endpointHost, error) {
+		return p.openAt(ctx, t, layer, offset, avoid)
+	}
+	b.others = func(avoid []*endpointHost) bool { return p.others(t, request{digest: layer.Digest, avoid: avoid}) }
+	b.gaveWrong = func(h *endpointHost) { p.gaveWrong(h, layer.Digest) }
+	if err := b.ask(); err != nil {
 		return nil, foreign(err, layer)
 	}
-	b.body = body
 	return b, nil
 }
 
-// openAt asks for a layer's bytes from an offset on.
-func (p *Puller) openAt(ctx context.Context, t target, layer Layer, offset int64) (body io.ReadCloser, err error) {
+// blobRequest asks for a layer's bytes from an offset on, to another where that is not the layer's end.
+func blobRequest(layer Layer, from, to int64) request {
 	req := request{what: "layer " + layer.Digest, method: http.MethodGet, path: "blobs/" + layer.Digest, digest: layer.Digest, header: http.Header{
 		"Accept-Encoding": {"identity"}, // the digest is that of the bytes as stored
 	}}
-	if offset > 0 {
-		req.header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, layer.Size-1))
+	if from > 0 || to < layer.Size {
+		req.header.Set("Range", fmt.Sprintf("bytes=%d-%d", from, to-1))
 	}
+	return req
+}
+
+// openAt asks for a layer's bytes from an offset on, and tells which host gives them.
+func (p *Puller) openAt(ctx context.Context, t target, layer Layer, offset int64, avoid []*endpointHost) (body io.ReadCloser, from *endpointHost, err error) {
+	req := blobRequest(layer, offset, layer.Size)
+	req.avoid = avoid
 	err = p.eachHost(ctx, t, req, func(t target, attempts int) error {
+		from = t.asked
 		return p.retry(ctx, t, attempts, req.what, func() (err error) {
 			resp, err := p.ask(ctx, t, req)
 			if err == nil {
@@ -65,7 +79,20 @@ func (p *Puller) openAt(ctx context.Context, t target, layer Layer, offset int64
 			return err
 		})
 	})
-	return body, err
+	return body, from, err
+}
+
+// isPart looks at whether an answer has a part of a layer and nothing else, the end not included.
+func (t target) isPart(resp *http.Response, layer Layer, from, to int64) error {
+	if resp.StatusCode != http.StatusPartialContent {
+		e := t.fault(KindUnreachable, "registry %s gives no parts of layer %s", t.host(), layer.Digest)
+		e.lasting = true
+		return e
+	}
+	if !strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-%d/", from, to-1)) || resp.ContentLength >= 0 && resp.ContentLength != to-from {
+		return t.fault(KindUnreachable, "registry %s sends another part of layer %s than was asked for", t.host(), layer.Digest)
+	}
+	return nil
 }
 
 // partOf looks at whether an answer has a layer's bytes from the offset on.
@@ -104,12 +131,32 @@ func foreign(err error, layer Layer) error {
 	return &explained
 }
 
+// ask opens the stream where it is.
+func (b *blobReader) ask() error {
+	body, from, err := b.open(b.read, b.cutBy)
+	if err != nil {
+		return err
+	}
+	b.body = body
+	b.from = append(b.from, from)
+	return nil
+}
+
+// wrong is content that is not the layer's. Of several hosts the first is blamed, as nobody knows which it was: the next reading
+// begins at another.
+func (b *blobReader) wrong(format string, args ...any) error {
+	e := b.fault(KindCorrupt, format, args...)
+	b.gaveWrong(b.from[0])
+	e.elsewhere = b.others(nil)
+	return e
+}
+
 // Read implements io.Reader.
 func (b *blobReader) Read(p []byte) (int, error) {
 	for b.err == nil {
 		n, err := b.body.Read(p)
 		if extra := b.read + int64(n) - b.size; extra > 0 {
-			b.err = b.fault(KindCorrupt, "layer %s is longer than the %d bytes in the manifest", b.digest, b.size)
+			b.err = b.wrong("layer %s is longer than the %d bytes in the manifest", b.digest, b.size)
 			break
 		}
 		b.hash.Write(p[:n])
@@ -130,10 +177,10 @@ func (b *blobReader) Read(p []byte) (int, error) {
 // verdict is how a body that has ended well is judged.
 func (b *blobReader) verdict() error {
 	if b.read < b.size {
-		return b.fault(KindCorrupt, "layer %s ends after %d of the %d bytes in the manifest", b.digest, b.read, b.size)
+		return b.wrong("layer %s ends after %d of the %d bytes in the manifest", b.digest, b.read, b.size)
 	}
 	if got := "sha256:" + hex.EncodeToString(b.hash.Sum(nil)); got != b.digest {
-		return b.fault(KindCorrupt, "layer %s does not match its digest: the registry sent %s", b.digest, got)
+		return b.wrong("layer %s does not match its digest: the registry sent %s", b.digest, got)
 	}
 	return io.EOF
 }
@@ -146,6 +193,9 @@ func (b *blobReader) goOn(err error) error {
 	}
 	b.failures++
 	fault := b.describe(err)
+	if by := append(b.cutBy, b.from[len(b.from)-1]); b.others(by) { // the next host goes on where this one stopped
+		b.cutBy, b.failures = by, 0
+	}
 	if b.failures >= b.attempts || !fault.Temporary() {
 		cut := *fault
 		cut.Err = fmt.Errorf("layer %s broke off after %d of %d bytes: %w", b.digest, b.read, b.size, fault.Err)
@@ -155,12 +205,7 @@ func (b *blobReader) goOn(err error) error {
 		return b.verdict()
 	}
 	b.since = b.read
-	body, err := b.open(b.read)
-	if err != nil {
-		return err
-	}
-	b.body = body
-	return nil
+	return b.ask()
 }
 
 // Close ends the connection.

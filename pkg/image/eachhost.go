@@ -3,6 +3,8 @@ package image
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 )
@@ -16,6 +18,7 @@ func (p *Puller) eachHost(ctx context.Context, t target, req request, try func(t
 	}
 	for i, h := range hosts {
 		at, attempts := t, 1
+		at.asked = h
 		if at.via, err = h.endpoint(t); err != nil {
 			return t.fault(KindInternal, "mirror %s cannot be named: %w", h.mirror.url.Host, err)
 		}
@@ -32,10 +35,46 @@ func (p *Puller) eachHost(ctx context.Context, t target, req request, try func(t
 	return err
 }
 
-// hostsFor gives the hosts that may be asked: any for what a digest vouches for, those that may resolve for a tag.
+// wrongFor is how long a host is not asked again for what it gave wrong, as long as there is another.
+const wrongFor = 10 * time.Minute
+
+// hostsFor gives the hosts that may be asked, in their order, without those to be avoided and those that gave the same wrong, unless
+// there are no others.
 func (p *Puller) hostsFor(t target, req request) ([]*endpointHost, error) {
+	able, err := p.ableHosts(t, req)
+	if err != nil {
+		return nil, err
+	}
+	if good := p.goodHosts(able, req); len(good) > 0 {
+		return good, nil
+	}
+	return able, nil
+}
+
+func (p *Puller) goodHosts(able []*endpointHost, req request) []*endpointHost {
+	return slices.DeleteFunc(slices.Clone(able), func(h *endpointHost) bool {
+		until, wrong := p.wrong.get(wrongKey(h, req.digest))
+		return slices.Contains(req.avoid, h) || wrong && p.opts.Now().Before(until)
+	})
+}
+
+// others tells whether there is a host left to ask for what has not come as it should.
+func (p *Puller) others(t target, req request) bool {
+	able, err := p.ableHosts(t, req)
+	return err == nil && len(p.goodHosts(able, req)) > 0
+}
+
+// gaveWrong notes that a host gave other content than a digest's.
+func (p *Puller) gaveWrong(h *endpointHost, digest string) {
+	p.wrong.put(wrongKey(h, digest), p.opts.Now().Add(wrongFor), 1)
+}
+
+func wrongKey(h *endpointHost, digest string) string { return fmt.Sprintf("%s by %p", digest, h) }
+
+// ableHosts gives the hosts that may be asked: any for what a digest vouches for, those that may resolve for a tag.
+func (p *Puller) ableHosts(t target, req request) ([]*endpointHost, error) {
 	if p.hosts == nil {
-		return []*endpointHost{{}}, nil
+		return []*endpointHost{p.itself}, nil
 	}
 	hosts, err := p.hosts.of(p, t)
 	if err != nil {
@@ -44,7 +83,7 @@ func (p *Puller) hostsFor(t target, req request) ([]*endpointHost, error) {
 		return nil, e
 	}
 	if len(hosts) == 0 {
-		return []*endpointHost{{}}, nil
+		return []*endpointHost{p.itself}, nil
 	}
 	var able []*endpointHost
 	for _, h := range hosts {

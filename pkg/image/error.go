@@ -34,7 +34,8 @@ type Error struct {
 	Setting    string        // the field of Options that names the limit, for KindTooLarge
 	Err        error         // the cause, cleaned in the same way
 
-	lasting bool // it is unreachable by our own rules, which time does not change
+	lasting   bool // it is unreachable by our own rules, which time does not change
+	elsewhere bool // see Elsewhere
 }
 
 // Error gives the reference and the detail.
@@ -55,6 +56,10 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Temporary() bool {
 	return e.Kind == KindRateLimited || e.Kind == KindUnreachable && !e.lasting
 }
+
+// Elsewhere tells whether a layer came wrong from one host for its registry and there is another that was not asked: OpenLayer asks
+// that one when it is called again.
+func (e *Error) Elsewhere() bool { return e.elsewhere }
 
 // cause has a text that is fit for users and the error behind it, whose own text may not be.
 type cause struct {

@@ -20,7 +20,8 @@ type request struct {
 	method string
 	path   string // beneath the repository: manifests/1.19
 	header http.Header
-	digest string // what the answer must match; empty for a tag
+	digest string          // what the answer must match; empty for a tag
+	avoid  []*endpointHost // not asked where another can be
 }
 
 // document asks for a small document and reads it whole; one of more than limit bytes is not an image's.

@@ -18,6 +18,7 @@ type Layer struct {
 	Digest    string // sha256:…
 	MediaType string
 	Size      int64 // bytes, compressed
+	TOC       TOC   // of its contents, where it has one
 }
 
 // Size is the number of bytes of all layers, compressed.

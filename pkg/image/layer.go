@@ -20,15 +20,9 @@ const maxZstdWindow = 32 << 20
 // *Error instead of io.EOF. Errors are *Error. The stream also has BytesRead() int64, the compressed bytes read so far. It
 // lives no longer than ctx.
 func (p *Puller) OpenLayer(ctx context.Context, img *Image, layer Layer) (io.ReadCloser, error) {
-	t, _, err := p.parse(img.Reference)
+	t, err := p.layerTarget(img, layer)
 	if err != nil {
 		return nil, err
-	}
-	if img.login != nil { // an image that Resolve did not make has none
-		t.caller = img.login
-	}
-	if layer.Size > p.opts.MaxLayerBytes {
-		return nil, t.tooLarge("MaxLayerBytes", "layer %s has %d bytes, more than the limit of %d", layer.Digest, layer.Size, p.opts.MaxLayerBytes)
 	}
 	stored, err := p.openBlob(ctx, t, layer)
 	if err != nil {
@@ -42,6 +36,21 @@ func (p *Puller) OpenLayer(ctx context.Context, img *Image, layer Layer) (io.Rea
 		return nil, err
 	}
 	return l, nil
+}
+
+// layerTarget is where a layer of an image is asked for.
+func (p *Puller) layerTarget(img *Image, layer Layer) (target, error) {
+	t, _, err := p.parse(img.Reference)
+	if err != nil {
+		return target{}, err
+	}
+	if img.login != nil { // an image that Resolve did not make has none
+		t.caller = img.login
+	}
+	if layer.Size > p.opts.MaxLayerBytes {
+		return target{}, t.tooLarge("MaxLayerBytes", "layer %s has %d bytes, more than the limit of %d", layer.Digest, layer.Size, p.opts.MaxLayerBytes)
+	}
+	return t, nil
 }
 
 // layerReader reads a layer's tar through its limits.

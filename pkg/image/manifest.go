@@ -102,7 +102,7 @@ func (t target) parseImage(m *manifest, maxLayer, maxImage int64) (layers []Laye
 			return nil, v1.Hash{}, t.tooLarge("MaxImageBytes", "its layers have more than %d bytes together, the limit", maxImage)
 		}
 		total += l.Size
-		layers = append(layers, Layer{Digest: l.Digest.String(), MediaType: string(l.MediaType), Size: l.Size})
+		layers = append(layers, Layer{Digest: l.Digest.String(), MediaType: string(l.MediaType), Size: l.Size, TOC: tocOf(l)})
 	}
 	return layers, doc.Config.Digest, nil
 }

@@ -17,6 +17,7 @@ const (
 	maxCachedImages        = 4096
 	maxCachedManifestBytes = 16 << 20
 	maxSessions            = 512
+	maxWrong               = 4096
 )
 
 // Puller resolves references and opens layers. It is safe for concurrent use.
@@ -25,6 +26,8 @@ type Puller struct {
 	guard     *guard
 	plain     map[string]bool    // hosts that may be asked without TLS, in lower case
 	hosts     *hostsDir          // nil: every registry is asked itself
+	itself    *endpointHost      // the host of a registry that hosts says nothing of
+	wrong     *lru[time.Time]    // until when a host is not asked for what it gave wrong, by wrongKey
 	secret    []byte             // of the fingerprints; of this process alone
 	sessions  *lru[*session]     // by repository and credentials
 	turns     *lru[int]          // which of a caller's credentials a repository took last, by target.key
@@ -45,10 +48,11 @@ type tagged struct {
 type target struct {
 	reference string
 	repo      *name.Repository
-	caller    *login       // what it is asked with
-	turn      int          // index in the caller's credentials; their number means the server's own
-	note      func(*Error) // told of every fault that is tried again; may be nil
-	via       *endpoint    // nil: the registry itself
+	caller    *login        // what it is asked with
+	turn      int           // index in the caller's credentials; their number means the server's own
+	note      func(*Error)  // told of every fault that is tried again; may be nil
+	via       *endpoint     // nil: the registry itself
+	asked     *endpointHost // which host that is; nil: none is asked yet
 }
 
 // at is the repository that is asked: at the registry itself or at a mirror of it.
@@ -91,6 +95,8 @@ func NewPuller(opts Options) (*Puller, error) { //nolint:gocritic // hugeParam: 
 		},
 		plain:     plain,
 		hosts:     hosts,
+		itself:    &endpointHost{},
+		wrong:     newLRU[time.Time](maxWrong),
 		secret:    newSecret(),
 		turns:     newLRU[int](maxSessions),
 		sessions:  newLRU[*session](maxSessions),

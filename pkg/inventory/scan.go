@@ -35,6 +35,7 @@ type entry struct {
 	header *tar.Header
 	path   string // clean, never the root
 	number int    // from the start of the layer
+	left   bool   // its contents were not wanted and are not there
 	r      entryReader
 }
 
@@ -57,11 +58,8 @@ func (s *scanner) pass(ctx context.Context, open func(context.Context) (io.ReadC
 		if err != nil {
 			return from.explain("", err)
 		}
-		if logical += header.Size; number >= s.opts.MaxFiles || logical > s.opts.MaxBytes || logical < 0 {
-			return s.over(number)
-		}
-		if n := max(len(header.Name), len(header.Linkname)); n > maxPath {
-			return &Error{Kind: KindCorrupt, Err: fmt.Errorf("entry %d has a path of %d bytes, more than the %d that Linux takes", number+1, n, maxPath)}
+		if err := s.admit(number, header, &logical); err != nil {
+			return err
 		}
 		e = entry{header: header, path: cleanPath(header.Name), number: number, r: entryReader{from: archive}}
 		if e.path == "" || header.Typeflag == tar.TypeXGlobalHeader {
@@ -74,6 +72,17 @@ func (s *scanner) pass(ctx context.Context, open func(context.Context) (io.ReadC
 			return err
 		}
 	}
+}
+
+// admit checks an entry against the limits; logical are the bytes of all files so far.
+func (s *scanner) admit(number int, header *tar.Header, logical *int64) error {
+	if *logical += header.Size; number >= s.opts.MaxFiles || *logical > s.opts.MaxBytes || *logical < 0 {
+		return s.over(number)
+	}
+	if n := max(len(header.Name), len(header.Linkname)); n > maxPath {
+		return &Error{Kind: KindCorrupt, Err: fmt.Errorf("entry %d has a path of %d bytes, more than the %d that Linux takes", number+1, n, maxPath)}
+	}
+	return nil
 }
 
 func (s *scanner) over(number int) error {
@@ -149,7 +158,7 @@ func (s *scanner) regular(ctx context.Context, e *entry, hash uint64) error {
 
 // head gives a file's first bytes, where it is large enough to be a program with build information.
 func (s *scanner) head(e *entry) ([]byte, error) {
-	if e.header.Size < goHeader {
+	if e.left || e.header.Size < goHeader {
 		return nil, nil
 	}
 	if _, err := io.ReadFull(&e.r, s.start[:]); err != nil {

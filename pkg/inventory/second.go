@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"archive/tar"
 	"context"
 	"path"
 	"slices"
@@ -38,9 +37,7 @@ func kindAt(p string) fileKind {
 
 // second handles an entry of the second pass.
 func (s *scanner) second(ctx context.Context, e *entry) error {
-	switch e.header.Typeflag {
-	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
-	default:
+	if !isRegular(e.header.Typeflag) {
 		return nil
 	}
 	if pending, ok := s.pointers[e.number]; ok {
@@ -96,26 +93,35 @@ func (s *scanner) readWanted(ctx context.Context, e *entry, links []wantedLink) 
 
 // readAlias reads a file that links at a fixed path lead to.
 func (s *scanner) readAlias(ctx context.Context, e *entry) error {
+	as, kind := s.aliasOf(e.path)
+	if kind == kindNone {
+		return nil
+	}
+	c, err := s.read(ctx, kind, as, e)
+	if err != nil {
+		return err
+	}
+	return s.keep(e.path, hashPath(e.path), c)
+}
+
+// aliasOf gives as what a file is to be read that links at a fixed path lead to; kindNone: it is none, or is read already.
+func (s *scanner) aliasOf(p string) (as string, kind fileKind) {
 	for _, a := range s.aliases {
-		as := a.fixed
-		if e.path != a.end {
-			rest, below := strings.CutPrefix(e.path, a.end+"/")
+		as = a.fixed
+		if p != a.end {
+			rest, below := strings.CutPrefix(p, a.end+"/")
 			if !below {
 				continue
 			}
 			as = path.Join(a.fixed, rest)
 		}
-		kind := classify(as)
-		if kind == kindNone || s.files[e.path] != nil && !s.files[e.path].Kind.isProgram() {
+		kind = classify(as)
+		if kind == kindNone || s.files[p] != nil && !s.files[p].Kind.isProgram() {
 			continue
 		}
-		c, err := s.read(ctx, kind, as, e)
-		if err != nil {
-			return err
-		}
-		return s.keep(e.path, hashPath(e.path), c)
+		return as, kind
 	}
-	return nil
+	return "", kindNone
 }
 
 func (s *scanner) checkSize() error {

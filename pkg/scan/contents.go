@@ -54,15 +54,17 @@ func (c *contentsReader) read(ctx context.Context, img *image.Image, status *sta
 	defer func() { <-c.slots }()
 	work, cancel := context.WithTimeoutCause(ctx, c.timeout, errScanTime)
 	defer cancel()
-	inv, err := c.readLayers(work, img, status)
+	inv, byTable, err := c.readLayers(work, img, status)
 	if err != nil {
 		if cause := context.Cause(work); errors.Is(cause, errScanTime) {
 			err = fmt.Errorf("%w after %s: %s", errScanTime, c.timeout, status)
 		}
 		return nil, nil, err
 	}
-	contents := &Contents{Format: contentsFormat, Inventory: inv, Platform: img.Platform, Size: img.Size(), Layers: len(img.Layers), ReadAt: c.now().UTC()}
-	if c.store == nil {
+	contents := &Contents{
+		Format: contentsFormat, Inventory: inv, Platform: img.Platform, Size: img.Size(), Layers: len(img.Layers), ReadAt: c.now().UTC(), ByTable: byTable,
+	}
+	if c.store == nil || byTable > 0 {
 		return contents, nothing, nil
 	}
 	return contents, func(ctx context.Context) {
@@ -110,7 +112,7 @@ func (c *contentsReader) enter(ctx context.Context, status *status) error {
 }
 
 // readLayers reads every layer once, the largest first so that it does not run alone at the end, and stacks them.
-func (c *contentsReader) readLayers(ctx context.Context, img *image.Image, status *status) (inventory.Inventory, error) {
+func (c *contentsReader) readLayers(ctx context.Context, img *image.Image, status *status) (inv inventory.Inventory, byTable int, err error) {
 	distinct := map[string]*inventory.Layer{}
 	var order []image.Layer
 	for _, l := range img.Layers {
@@ -125,7 +127,7 @@ func (c *contentsReader) readLayers(ctx context.Context, img *image.Image, statu
 		c.progress(Progress{Image: img.Reference, Digest: img.Digest, Done: status.done.Load(), Total: status.total.Load(), Finished: finished})
 	}
 	defer tell(true)
-	read := make([]*inventory.Layer, len(order))
+	read := make([]readLayer, len(order))
 	var kept atomic.Int64
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(c.parallel)
@@ -145,12 +147,18 @@ func (c *contentsReader) readLayers(ctx context.Context, img *image.Image, statu
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return inventory.Inventory{}, err
+		return inventory.Inventory{}, 0, err
 	}
 	for i, l := range order {
-		distinct[l.Digest] = read[i]
+		distinct[l.Digest] = read[i].Layer
+		if read[i].byTable {
+			byTable++
+		}
 	}
-	return c.merge(ctx, img, distinct)
+	if inv, err = c.merge(ctx, img, distinct); err == nil {
+		warnOfTables(&inv, byTable, len(order))
+	}
+	return inv, byTable, err
 }
 
 func (c *contentsReader) merge(ctx context.Context, img *image.Image, distinct map[string]*inventory.Layer) (inv inventory.Inventory, err error) {

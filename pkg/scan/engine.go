@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ type Engine struct {
 	images   Images
 	feeds    feeds
 	reports  *reportCache
+	byTable  *memory // reports that rest on tables of contents, for images whose are trusted
+	trust    image.TOCTrust
 	contents *contentsReader
 	flights  *flights
 	metrics  Metrics
@@ -28,7 +31,7 @@ func NewEngine(opts Options) (*Engine, error) { //nolint:gocritic // hugeParam: 
 	}
 	kept := &keeper{metrics: opts.Metrics, log: opts.Log}
 	layers := &layerReader{
-		images: opts.Images, store: opts.Layers, keeper: kept, limits: opts.LayerLimits, metrics: opts.Metrics, log: opts.Log,
+		images: opts.Images, tables: opts.Tables, trust: opts.TrustTables, store: opts.Layers, keeper: kept, limits: opts.LayerLimits, metrics: opts.Metrics, log: opts.Log,
 		running: map[string]*layerFlight{},
 	}
 	return &Engine{
@@ -41,6 +44,8 @@ func NewEngine(opts Options) (*Engine, error) { //nolint:gocritic // hugeParam: 
 			maxKept: int64(opts.MaxKept), log: opts.Log,
 		},
 		flights: &flights{running: map[string]*flight{}, log: opts.Log},
+		byTable: newMemory(opts.MaxCached, opts.MaxCachedWeight/4),
+		trust:   opts.TrustTables,
 		metrics: opts.Metrics,
 		now:     opts.Now,
 	}, nil
@@ -58,6 +63,10 @@ func (e *Engine) Scan(ctx context.Context, req Request) (*Report, error) {
 		return nil, unresolved(ctx, req, err)
 	}
 	if r := e.reports.get(ctx, img.Digest, revision); r != nil {
+		return r.as(img), nil
+	}
+	if r := e.fromTables(img, revision); r != nil {
+		e.metrics.CacheHit(HitMemory)
 		return r.as(img), nil
 	}
 	r, shared, err := e.flights.do(ctx, flightKey(img, img.Digest), func(ctx context.Context, status *status) (*Report, func(context.Context), error) {
@@ -103,7 +112,7 @@ func (e *Engine) Wait(ctx context.Context) error { return e.flights.wait(ctx) }
 func (e *Engine) scan(ctx context.Context, img *image.Image, status *status) (*Report, func(context.Context), error) {
 	begin := e.now()
 	if revision, err := e.feeds.revision(); err == nil {
-		if r := e.reports.memory.get(img.Digest, revision); r != nil { // made between the caller's look and now
+		if r := cmp.Or(e.reports.memory.get(img.Digest, revision), e.fromTables(img, revision)); r != nil { // made between the caller's look and now
 			return r, nil, nil
 		}
 	}
@@ -117,11 +126,23 @@ func (e *Engine) scan(ctx context.Context, img *image.Image, status *status) (*R
 	}
 	outcome = OutcomeOK
 	r.Seconds = e.now().Sub(begin).Seconds()
+	if r.ByTable > 0 {
+		e.byTable.put(r)
+		return r, func(context.Context) {}, nil
+	}
 	e.reports.memory.put(r)
 	return r, func(ctx context.Context) {
 		keep(ctx)
 		e.reports.put(ctx, r)
 	}, nil
+}
+
+// fromTables gives a report in memory that rests on tables of contents, where those of the image are trusted.
+func (e *Engine) fromTables(img *image.Image, revision string) *Report {
+	if !e.trust.Covers(img.Repository) {
+		return nil
+	}
+	return e.byTable.get(img.Digest, revision)
 }
 
 func (e *Engine) report(ctx context.Context, img *image.Image, status *status) (*Report, func(context.Context), error) {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -202,6 +203,24 @@ type stores struct {
 }
 
 func newStores() *stores { return &stores{data: map[string][]byte{}} }
+
+// keys gives the keys of layers, and how many reports and inventories there are.
+func (s *stores) keys() (layers []string, reports, inventories int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key := range s.data {
+		kind, name, _ := strings.Cut(key, " ")
+		switch kind {
+		case "layer":
+			layers = append(layers, name)
+		case "report":
+			reports++
+		case "inventory":
+			inventories++
+		}
+	}
+	return layers, reports, inventories
+}
 
 func (s *stores) breakWith(fail error) {
 	s.mu.Lock()

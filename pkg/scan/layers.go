@@ -16,6 +16,8 @@ import (
 // layerReader gives what a layer contains: from the store, from a scan that is reading it, or by reading it.
 type layerReader struct {
 	images  Images
+	tables  Tables // may be nil
+	trust   image.TOCTrust
 	store   LayerStore // may be nil
 	keeper  *keeper
 	limits  inventory.Options
@@ -28,14 +30,20 @@ type layerReader struct {
 
 type layerFlight struct {
 	done  chan struct{}
-	layer *inventory.Layer // once done is closed
+	layer readLayer // once done is closed
 	err   error
+}
+
+// readLayer is a layer and how it was read.
+type readLayer struct {
+	*inventory.Layer
+	byTable bool
 }
 
 // layer gives one layer of an image, which is read once for all that need it from the same repository at the same time; progress
 // is told of bytes that are read or were spared.
-func (r *layerReader) layer(ctx context.Context, img *image.Image, l image.Layer, progress func(int64)) (*inventory.Layer, error) {
-	key := flightKey(img, l.Digest)
+func (r *layerReader) layer(ctx context.Context, img *image.Image, l image.Layer, progress func(int64)) (readLayer, error) {
+	key := r.key(img, l)
 	for {
 		r.mu.Lock()
 		current, shared := r.running[key]
@@ -51,7 +59,7 @@ func (r *layerReader) layer(ctx context.Context, img *image.Image, l image.Layer
 		select {
 		case <-current.done:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return readLayer{}, ctx.Err()
 		}
 		if current.err == nil {
 			r.metrics.CacheHit(HitLayer)
@@ -62,41 +70,76 @@ func (r *layerReader) layer(ctx context.Context, img *image.Image, l image.Layer
 	}
 }
 
+// key is that of the flight that reads a layer.
+func (r *layerReader) key(img *image.Image, l image.Layer) string {
+	if r.byTable(img, l) {
+		return flightKey(img, tableKey(l))
+	}
+	return flightKey(img, l.Digest)
+}
+
 // lead reads a layer for all who wait for it.
 func (r *layerReader) lead(ctx context.Context, current *layerFlight, img *image.Image, l image.Layer, progress func(int64)) {
 	defer func() {
 		r.mu.Lock()
-		delete(r.running, flightKey(img, l.Digest))
+		delete(r.running, r.key(img, l))
 		r.mu.Unlock()
 		close(current.done)
 	}()
 	current.err = guarded(r.log, "reading layer "+l.Digest, func() (err error) {
-		if current.layer = r.stored(ctx, l.Digest); current.layer != nil {
-			r.metrics.CacheHit(HitLayer)
-			progress(l.Size)
-			return nil
-		}
-		begin := time.Now()
-		if current.layer, err = r.read(ctx, img, l, progress); err != nil {
-			return err
-		}
-		r.metrics.LayerRead(l.Size, time.Since(begin))
-		if r.store != nil {
-			r.keeper.ask(ctx, "put layer", l.Digest, func(ctx context.Context) error {
-				return r.store.PutLayer(ctx, l.Digest, current.layer)
-			})
-		}
-		return nil
+		current.layer, err = r.find(ctx, img, l, progress)
+		return err
 	})
 }
 
+// find gives a layer from the store, or reads it: by its table of contents where that is trusted and can be done.
+func (r *layerReader) find(ctx context.Context, img *image.Image, l image.Layer, progress func(int64)) (readLayer, error) {
+	keys := []string{l.Digest}
+	if r.byTable(img, l) {
+		keys = append(keys, tableKey(l))
+	}
+	for i, key := range keys { // what was read whole comes first
+		if layer := r.stored(ctx, key); layer != nil {
+			r.metrics.CacheHit(HitLayer)
+			progress(l.Size)
+			return readLayer{layer, i > 0}, nil
+		}
+	}
+	if r.byTable(img, l) {
+		layer, err := r.readTable(ctx, img, l)
+		if err != nil {
+			return readLayer{}, err
+		}
+		if layer != nil {
+			progress(l.Size)
+			r.put(ctx, tableKey(l), layer)
+			return readLayer{layer, true}, nil
+		}
+	}
+	begin := time.Now()
+	layer, err := r.read(ctx, img, l, progress)
+	if err != nil {
+		return readLayer{}, err
+	}
+	r.metrics.LayerRead(l.Size, time.Since(begin))
+	r.put(ctx, l.Digest, layer)
+	return readLayer{layer, false}, nil
+}
+
+func (r *layerReader) put(ctx context.Context, key string, layer *inventory.Layer) {
+	if r.store == nil {
+		return
+	}
+	r.keeper.ask(ctx, "put layer", key, func(ctx context.Context) error { return r.store.PutLayer(ctx, key, layer) })
+}
+
 // stored gives nil where there is no layer, none that can be read, or one of another version.
-func (r *layerReader) stored(ctx context.Context, digest string) (layer *inventory.Layer) {
+func (r *layerReader) stored(ctx context.Context, key string) (layer *inventory.Layer) {
 	if r.store == nil {
 		return nil
 	}
-	answered := r.keeper.ask(ctx, "get layer", digest, func(ctx context.Context) (err error) {
-		layer, err = r.store.Layer(ctx, digest)
+	answered := r.keeper.ask(ctx, "get layer", key, func(ctx context.Context) (err error) {
+		layer, err = r.store.Layer(ctx, key)
 		if errors.Is(err, inventory.ErrLayerFormat) {
 			layer, err = nil, nil
 		}
@@ -108,8 +151,31 @@ func (r *layerReader) stored(ctx context.Context, digest string) (layer *invento
 	return layer
 }
 
-// read scans a layer's stream. The scan's result counts only if the stream was true to its end.
-func (r *layerReader) read(ctx context.Context, img *image.Image, l image.Layer, progress func(int64)) (*inventory.Layer, error) {
+// maxHosts is how many hosts for a registry a layer is read from before it is given up as wrong.
+const maxHosts = 8
+
+// read scans a layer's stream. A layer that came wrong from one host for its registry is scanned again from the next, and nothing is
+// kept of what was found in the wrong one.
+func (r *layerReader) read(ctx context.Context, img *image.Image, l image.Layer, progress func(int64)) (layer *inventory.Layer, err error) {
+	var told int64 // bytes of the layer that progress knows of
+	for try := 1; ; try++ {
+		var read int64
+		layer, err = r.readOnce(ctx, img, l, func(n int64) {
+			if read += n; read > told {
+				progress(read - told)
+				told = read
+			}
+		})
+		pull, ok := errors.AsType[*image.Error](err)
+		if !ok || !pull.Elsewhere() || try == maxHosts || ctx.Err() != nil {
+			return layer, err
+		}
+		r.log.WithError(err).WithField("layer", l.Digest).Warn("a layer came wrong and is read again from the registry's next host")
+	}
+}
+
+// readOnce scans one stream. The scan's result counts only if the stream was true to its end.
+func (r *layerReader) readOnce(ctx context.Context, img *image.Image, l image.Layer, progress func(int64)) (*inventory.Layer, error) {
 	var streams []*stream
 	layer, err := inventory.ScanLayer(ctx, func(ctx context.Context) (io.ReadCloser, error) {
 		body, err := r.images.OpenLayer(ctx, img, l)

@@ -33,6 +33,8 @@ type Options struct {
 	Reports     ReportStore    // default: reports are kept in memory alone
 	Inventories InventoryStore // default: none are kept
 	Layers      LayerStore     // default: none are kept
+	Tables      Tables         // default: all layers are read whole
+	TrustTables image.TOCTrust // whose layers Tables reads; default: nobody's
 
 	Timeout         time.Duration     // of one scan, once it runs; default 10 min
 	MaxScans        int               // images that are read at a time; default 4

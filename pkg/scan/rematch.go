@@ -40,6 +40,6 @@ func newReport(c *Contents, matches *advisory.Matches, feed Feed) *Report {
 	return &Report{
 		Format: contentsFormat, Platform: c.Platform, OS: c.Inventory.OS, Size: c.Size, Layers: c.Layers, Packages: len(c.Inventory.Packages),
 		Distribution: lifecycle.Of(c.Inventory.OS), Feed: feed, Findings: matches.Findings, Uncovered: matches.Uncovered, Unread: c.Inventory.Unread, Warnings: c.Inventory.Warnings,
-		ScannedAt: c.ReadAt,
+		ByTable: c.ByTable, ScannedAt: c.ReadAt,
 	}
 }

@@ -44,6 +44,7 @@ type Report struct {
 	Uncovered    []advisory.Uncovered   `json:"uncovered,omitempty"`   // ecosystems of the image that the feed lacks
 	Unread       []string               `json:"unread,omitempty"`      // where the image must have packages that could not be listed, and why
 	Warnings     []string               `json:"warnings,omitempty"`    // what could not be read, and why
+	ByTable      int                    `json:"byTable,omitempty"`     // layers that were read by their tables of contents and not whole
 	ScannedAt    time.Time              `json:"scannedAt"`             // when the layers were read
 	Seconds      float64                `json:"seconds"`               // that reading and matching took
 }

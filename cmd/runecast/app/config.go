@@ -62,6 +62,7 @@ type Config struct {
 	RegistryCAFiles        []string      `koanf:"registryCaFiles"`        // PEM files of authorities that registries' certificates may be signed by beside the system's
 	RegistryRateLimit      float64       `koanf:"registryRateLimit"`      // requests a second to each registry; default 0, no limit
 	RegistryMaxConnections int           `koanf:"registryMaxConnections"` // requests to each registry at a time; default 64
+	LayerToc               []string      `koanf:"layerToc"`               // off, all, or registries[/path] whose layers are read by their tables of contents (eStargz, zstd:chunked) and not whole; default off
 	ResolveTTL             time.Duration `koanf:"resolveTtl"`             // how long a tag's digest is remembered; default 30s
 	ScanTimeout            time.Duration `koanf:"scanTimeout"`            // for one image, in the background too; default 10m
 	ScanConcurrency        int           `koanf:"scanConcurrency"`        // images scanned at a time; default 4
@@ -142,6 +143,7 @@ func addRegistryFlags(flags *pflag.FlagSet) {
 	flags.StringSlice("registry-ca-files", nil, "PEM `files` of authorities that are believed beside the system's")
 	flags.Float64("registry-rate-limit", 0, "requests a second to each registry (default no limit)")
 	flags.Int("registry-max-connections", 0, "requests to each registry at a time (default 64)")
+	flags.StringSlice("layer-toc", nil, "read layers by their tables of contents: off, all, or the `registries` whose builders are trusted (default off)")
 }
 
 func addScanFlags(flags *pflag.FlagSet) {
@@ -210,7 +212,7 @@ func keys() map[string]string {
 	for _, flag := range []string{
 		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight",
 		"review-key-dir", "token-dir", "token-access-type",
-		"policy-files", "allowed-registries", "platforms", "kubeconfig", "registry-keychains", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-config-dir", "registry-ca-files", "registry-rate-limit", "registry-max-connections", "resolve-ttl", "scan-timeout", "scan-concurrency",
+		"policy-files", "allowed-registries", "platforms", "kubeconfig", "registry-keychains", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-config-dir", "registry-ca-files", "registry-rate-limit", "registry-max-connections", "layer-toc", "resolve-ttl", "scan-timeout", "scan-concurrency",
 		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio", "decision-retention-days", "flip-retention-days", "max-flips",
 		"feed-url", "feed-update-interval",
 		"download-dir", "download-sources", "download-ecosystems", "download-ca-files", "osv-url", "nvd-url", "cve-url", "epss-url", "kev-url",

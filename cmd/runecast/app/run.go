@@ -50,6 +50,10 @@ func newPuller(config *Config, log logrus.FieldLogger) (*image.Puller, error) {
 	if err != nil {
 		return nil, err
 	}
+	trust, err := image.ParseTOCTrust(config.LayerToc)
+	if err != nil {
+		return nil, fmt.Errorf("set up the registry client: %w", err)
+	}
 	puller, err := image.NewPuller(image.Options{
 		Keychain:  own,
 		PlainHTTP: config.RegistryPlainHTTP, AllowNetworks: config.RegistryAllowNetworks, TokenHosts: config.RegistryTokenHosts, ConfigDir: config.RegistryConfigDir, CAFiles: config.RegistryCAFiles,
@@ -79,7 +83,7 @@ func newEngine(config *Config, s *store.Store, observe scan.Metrics, progress fu
 	feeds := feed.NewHolder(config.Feed, 0, log)
 	options := scan.Options{
 		Images: puller, Feeds: feeds, Timeout: config.ScanTimeout, MaxScans: config.ScanConcurrency,
-		Metrics: observe, Progress: progress, Log: log,
+		Tables: puller, TrustTables: trust, Metrics: observe, Progress: progress, Log: log,
 	}
 	if s != nil { // a nil *store.Store in an interface would not be nil
 		options.Reports, options.Inventories, options.Layers = s, s, s

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -22,6 +23,8 @@ type Registry struct {
 	backend http.Handler
 	closed  chan struct{} // releases requests that a fault keeps waiting
 	once    sync.Once
+
+	sent atomic.Int64 // bytes of bodies
 
 	mu     sync.Mutex
 	counts map[string]int // by "METHOD path"
@@ -107,11 +110,15 @@ func (r *Registry) Count(part string) int {
 	return r.count(func(key string) bool { return strings.Contains(key, part) })
 }
 
+// Sent is the number of bytes of all bodies that were sent so far.
+func (r *Registry) Sent() int64 { return r.sent.Load() }
+
 // ResetCounts sets all counters to zero.
 func (r *Registry) ResetCounts() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.counts)
+	r.sent.Store(0)
 }
 
 func (r *Registry) count(match func(key string) bool) int {
@@ -127,7 +134,8 @@ func (r *Registry) count(match func(key string) bool) int {
 }
 
 // ServeHTTP counts a request, then lets the login, the faults and the registry itself answer it, in this order.
-func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+func (r *Registry) ServeHTTP(plain http.ResponseWriter, req *http.Request) {
+	w := &counted{plain, &r.sent}
 	r.mu.Lock()
 	r.counts[req.Method+" "+req.URL.Path]++
 	guard, fault := r.login, r.take(req)
@@ -141,6 +149,22 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	r.backend.ServeHTTP(w, req)
 }
+
+// counted counts the bytes of bodies.
+type counted struct {
+	http.ResponseWriter
+	sent *atomic.Int64
+}
+
+// Write implements io.Writer.
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(p)
+	c.sent.Add(int64(n))
+	return n, err //nolint:wrapcheck // a writer hands on what it got
+}
+
+// Unwrap is for http.ResponseController.
+func (c *counted) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
 // direct hands requests to a handler without a network.
 type direct struct{ handler http.Handler }
