@@ -88,7 +88,7 @@ func (t target) sessionKey() string {
 
 // ask makes one request with the caller's credentials in turn, then with the server's own, until one is not refused. Those that
 // were taken last are tried first. A registry may hide with "not found" what it does not give, so that is a refusal too.
-func (p *Puller) ask(ctx context.Context, t target, req request) (*http.Response, error) {
+func (p *Puller) ask(ctx context.Context, t target, req *request) (*http.Response, error) {
 	n := len(t.caller.credentials) + 1
 	if t.via != nil { // a mirror, which has no right to credentials that were given for the registry
 		t.turn = n - 1

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -24,7 +25,7 @@ type blobReader struct {
 	fault     func(kind Kind, format string, args ...any) *Error
 	describe  func(error) *Error
 	body      io.ReadCloser
-	from      []*endpointHost // who gave its parts, the first first
+	from      []*endpointHost // who gave its parts, in their order
 	cutBy     []*endpointHost // who did not give all of it
 	digest    string
 	size      int64
@@ -46,7 +47,7 @@ func (p *Puller) openBlob(ctx context.Context, t target, layer Layer) (*blobRead
 	b.open = func(offset int64, avoid []*endpointHost) (io.ReadCloser, *endpointHost, error) {
 		return p.openAt(ctx, t, layer, offset, avoid)
 	}
-	b.others = func(avoid []*endpointHost) bool { return p.others(t, request{digest: layer.Digest, avoid: avoid}) }
+	b.others = func(avoid []*endpointHost) bool { return p.others(t, &request{digest: layer.Digest, avoid: avoid}) }
 	b.gaveWrong = func(h *endpointHost) { p.gaveWrong(h, layer.Digest) }
 	if err := b.ask(); err != nil {
 		return nil, foreign(err, layer)
@@ -55,8 +56,8 @@ func (p *Puller) openBlob(ctx context.Context, t target, layer Layer) (*blobRead
 }
 
 // blobRequest asks for a layer's bytes from an offset on, to another where that is not the layer's end.
-func blobRequest(layer Layer, from, to int64) request {
-	req := request{what: "layer " + layer.Digest, method: http.MethodGet, path: "blobs/" + layer.Digest, digest: layer.Digest, header: http.Header{
+func blobRequest(layer Layer, from, to int64) *request {
+	req := &request{what: "layer " + layer.Digest, method: http.MethodGet, path: "blobs/" + layer.Digest, digest: layer.Digest, header: http.Header{
 		"Accept-Encoding": {"identity"}, // the digest is that of the bytes as stored
 	}}
 	if from > 0 || to < layer.Size {
@@ -193,7 +194,7 @@ func (b *blobReader) goOn(err error) error {
 	}
 	b.failures++
 	fault := b.describe(err)
-	if by := append(b.cutBy, b.from[len(b.from)-1]); b.others(by) { // the next host goes on where this one stopped
+	if by := append(slices.Clone(b.cutBy), b.from[len(b.from)-1]); b.others(by) { // the next host goes on where this one stopped
 		b.cutBy, b.failures = by, 0
 	}
 	if b.failures >= b.attempts || !fault.Temporary() {

@@ -11,7 +11,7 @@ import (
 
 // eachHost asks the hosts for a registry in their order until one gives what is asked for. The last has all attempts, the
 // others one each: they are there to be quick.
-func (p *Puller) eachHost(ctx context.Context, t target, req request, try func(t target, attempts int) error) error {
+func (p *Puller) eachHost(ctx context.Context, t target, req *request, try func(t target, attempts int) error) error {
 	hosts, err := p.hostsFor(t, req)
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ const wrongFor = 10 * time.Minute
 
 // hostsFor gives the hosts that may be asked, in their order, without those to be avoided and those that gave the same wrong, unless
 // there are no others.
-func (p *Puller) hostsFor(t target, req request) ([]*endpointHost, error) {
+func (p *Puller) hostsFor(t target, req *request) ([]*endpointHost, error) {
 	able, err := p.ableHosts(t, req)
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (p *Puller) hostsFor(t target, req request) ([]*endpointHost, error) {
 	return able, nil
 }
 
-func (p *Puller) goodHosts(able []*endpointHost, req request) []*endpointHost {
+func (p *Puller) goodHosts(able []*endpointHost, req *request) []*endpointHost {
 	return slices.DeleteFunc(slices.Clone(able), func(h *endpointHost) bool {
 		until, wrong := p.wrong.get(wrongKey(h, req.digest))
 		return slices.Contains(req.avoid, h) || wrong && p.opts.Now().Before(until)
@@ -59,7 +59,7 @@ func (p *Puller) goodHosts(able []*endpointHost, req request) []*endpointHost {
 }
 
 // others tells whether there is a host left to ask for what has not come as it should.
-func (p *Puller) others(t target, req request) bool {
+func (p *Puller) others(t target, req *request) bool {
 	able, err := p.ableHosts(t, req)
 	return err == nil && len(p.goodHosts(able, req)) > 0
 }
@@ -72,7 +72,7 @@ func (p *Puller) gaveWrong(h *endpointHost, digest string) {
 func wrongKey(h *endpointHost, digest string) string { return fmt.Sprintf("%s by %p", digest, h) }
 
 // ableHosts gives the hosts that may be asked: any for what a digest vouches for, those that may resolve for a tag.
-func (p *Puller) ableHosts(t target, req request) ([]*endpointHost, error) {
+func (p *Puller) ableHosts(t target, req *request) ([]*endpointHost, error) {
 	if p.hosts == nil {
 		return []*endpointHost{p.itself}, nil
 	}

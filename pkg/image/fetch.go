@@ -25,7 +25,7 @@ type request struct {
 }
 
 // document asks for a small document and reads it whole; one of more than limit bytes is not an image's.
-func (p *Puller) document(ctx context.Context, t target, req request, limit int64) (content []byte, header http.Header, err error) {
+func (p *Puller) document(ctx context.Context, t target, req *request, limit int64) (content []byte, header http.Header, err error) {
 	err = p.eachHost(ctx, t, req, func(t target, attempts int) error {
 		content, header, err = p.documentAt(ctx, t, attempts, req, limit)
 		return err
@@ -33,7 +33,7 @@ func (p *Puller) document(ctx context.Context, t target, req request, limit int6
 	return content, header, err
 }
 
-func (p *Puller) documentAt(ctx context.Context, t target, attempts int, req request, limit int64) (content []byte, header http.Header, err error) {
+func (p *Puller) documentAt(ctx context.Context, t target, attempts int, req *request, limit int64) (content []byte, header http.Header, err error) {
 	err = p.retry(ctx, t, attempts, req.what, func() error {
 		resp, failure := p.ask(ctx, t, req)
 		if failure != nil {
@@ -90,7 +90,7 @@ func (p *Puller) pause(ctx context.Context, t target, fault *Error, attempt int)
 }
 
 // askOnce makes one request with one of the target's credentials. A login that has become invalid is made anew once.
-func (p *Puller) askOnce(ctx context.Context, t target, req request) (*http.Response, error) {
+func (p *Puller) askOnce(ctx context.Context, t target, req *request) (*http.Response, error) {
 	ctx = withRegistry(ctx, t.host())
 	s, fresh, err := p.session(ctx, t)
 	if err != nil {
@@ -114,7 +114,7 @@ func (p *Puller) askOnce(ctx context.Context, t target, req request) (*http.Resp
 	return nil, transport.CheckError(resp, http.StatusOK)
 }
 
-func send(ctx context.Context, s *session, t target, req request) (*http.Response, error) {
+func send(ctx context.Context, s *session, t target, req *request) (*http.Response, error) {
 	address := fmt.Sprintf("%s://%s/v2/%s/%s", t.at().Scheme(), t.host(), t.at().RepositoryStr(), req.path)
 	out, err := http.NewRequestWithContext(ctx, req.method, address, http.NoBody)
 	if err != nil {

@@ -18,7 +18,7 @@ type Layer struct {
 	Digest    string // sha256:…
 	MediaType string
 	Size      int64 // bytes, compressed
-	TOC       TOC   // of its contents, where it has one
+	TOC       *TOC  // where its table of contents is; nil: it has none
 }
 
 // Size is the number of bytes of all layers, compressed.

@@ -49,7 +49,7 @@ func (p *Puller) manifest(ctx context.Context, t target, id string) (*manifest, 
 		return m, nil
 	}
 	what := "manifest " + id
-	req := request{what: what, method: http.MethodGet, path: "manifests/" + id, header: http.Header{"Accept": {acceptedManifests()}}}
+	req := &request{what: what, method: http.MethodGet, path: "manifests/" + id, header: http.Header{"Accept": {acceptedManifests()}}}
 	if byDigest {
 		req.digest = id
 	}
@@ -113,7 +113,7 @@ const zstdDockerLayer types.MediaType = "application/vnd.docker.image.rootfs.dif
 // platform reads an image's configuration.
 func (p *Puller) platform(ctx context.Context, t target, config v1.Hash) (machine, error) {
 	what := "configuration " + config.String()
-	raw, _, err := p.document(ctx, t, request{what: what, method: http.MethodGet, path: "blobs/" + config.String(), digest: config.String()}, maxConfigBytes)
+	raw, _, err := p.document(ctx, t, &request{what: what, method: http.MethodGet, path: "blobs/" + config.String(), digest: config.String()}, maxConfigBytes)
 	if err != nil {
 		return machine{}, err
 	}

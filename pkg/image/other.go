@@ -23,9 +23,9 @@ func (p *Puller) Hosts(reference string, byDigest bool) ([]Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	req := request{what: "a tag"}
+	req := &request{what: "a tag"}
 	if byDigest {
-		req = request{what: "a digest", digest: "sha256:"}
+		req = &request{what: "a digest", digest: "sha256:"}
 	}
 	hosts, err := p.hostsFor(t, req)
 	if err != nil {

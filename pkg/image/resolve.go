@@ -92,7 +92,7 @@ func (p *Puller) tagDigest(ctx context.Context, t target, tag string) (string, e
 // headDigest asks a registry that was asked before whether a tag has moved: a HEAD is cheap and does not count against Docker
 // Hub's limit (https://docs.docker.com/docker-hub/usage/pulls/). Registries that do not answer it well are asked with a GET.
 func (p *Puller) headDigest(ctx context.Context, t target, tag string) (digest string, ok bool) {
-	req := request{what: "manifest " + tag, method: http.MethodHead, path: "manifests/" + tag, header: http.Header{"Accept": {acceptedManifests()}}}
+	req := &request{what: "manifest " + tag, method: http.MethodHead, path: "manifests/" + tag, header: http.Header{"Accept": {acceptedManifests()}}}
 	var resp *http.Response
 	err := p.eachHost(ctx, t, req, func(t target, _ int) (err error) {
 		resp, err = p.ask(ctx, t, req) //nolint:bodyclose // closed below

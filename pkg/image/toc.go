@@ -7,8 +7,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// TOC says where a layer has a table of its contents and what that must match, by the annotations of the image's manifest. The
-// zero value: it has none. Two formats are known, which share the form of the table:
+// TOC says where a layer has a table of its contents and what that must match, by the annotations of the image's manifest. Two formats are known, which share the form of the table:
 //   - eStargz, of gzip (https://github.com/containerd/stargz-snapshotter/blob/main/docs/estargz.md);
 //   - zstd:chunked (https://github.com/containers/storage/blob/main/docs/containers-storage-zstd-chunked.md).
 type TOC struct {
@@ -23,7 +22,7 @@ type TOCFormat string
 
 // The formats.
 const (
-	TOCNone TOCFormat = ""
+	tocNone TOCFormat = "" // annotations that make no sense
 	EStargz TOCFormat = "estargz"
 	ZstdTOC TOCFormat = "zstd-chunked"
 )
@@ -47,7 +46,7 @@ const (
 
 // tocOf reads a layer's annotations. A layer with tables of both formats has none for us: nothing says that they agree, and
 // runtimes refuse it too (https://github.com/containers/storage/pull/1778). So has one whose annotations make no sense.
-func tocOf(d *v1.Descriptor) TOC {
+func tocOf(d *v1.Descriptor) *TOC {
 	var found []TOC
 	if digest := d.Annotations[stargzDigest]; digest != "" {
 		t := TOC{Digest: digest}
@@ -60,15 +59,15 @@ func tocOf(d *v1.Descriptor) TOC {
 		if digest := d.Annotations[prefix+zstdChecksum]; digest != "" {
 			t := parsePosition(d.Annotations[prefix+zstdPosition], d.Size)
 			if t.Digest = digest; !isSHA256(digest) {
-				t.Format = TOCNone
+				t.Format = tocNone
 			}
 			found = append(found, t)
 		}
 	}
-	if len(found) != 1 || found[0].Format == TOCNone {
-		return TOC{}
+	if len(found) != 1 || found[0].Format == tocNone {
+		return nil
 	}
-	return found[0]
+	return &found[0]
 }
 
 func isSHA256(text string) bool {

@@ -20,9 +20,12 @@ import (
 // tocFiles are a layer that is larger than what is read of it.
 func tocFiles() []imagetest.File {
 	return []imagetest.File{
-		imagetest.Dir("a"), {Path: "a/before", Body: bytes.Repeat(noise(), 2)}, imagetest.Text("a/wanted", strings.Repeat("this is wanted; ", 30_000)),
+		imagetest.Dir("a"),
+		{Path: "a/before", Body: bytes.Repeat(noise(), 2)},
+		imagetest.Text("a/wanted", strings.Repeat("this is wanted; ", 30_000)),
 		imagetest.Symlink("a/link", "wanted"), imagetest.Hardlink("a/hard", "a/wanted"), imagetest.Text("a/none", ""),
-		{Path: "a/after", Body: bytes.Repeat(noise(), 3)}, imagetest.Executable("a/wanted2", noise()[:1000]),
+		{Path: "a/after", Body: bytes.Repeat(noise(), 3)},
+		imagetest.Executable("a/wanted2", noise()[:1000]),
 	}
 }
 
@@ -38,9 +41,9 @@ func readTOC(ctx context.Context, p *image.Puller, img *image.Image) (names stri
 		if r == nil {
 			return nil
 		}
-		text, err := io.ReadAll(r)
+		text, failure := io.ReadAll(r)
 		contents[h.Name] = string(text)
-		return err
+		return failure
 	})
 	return names, contents, err
 }
@@ -272,19 +275,19 @@ func TestAnnotationsOfTOCs(t *testing.T) {
 		annotations map[string]string
 		want        image.TOCFormat
 	}{
-		"none":              {nil, image.TOCNone},
+		"none":              {nil, ""},
 		"eStargz":           {map[string]string{imagetest.StargzDigest: sum}, image.EStargz},
-		"no digest":         {map[string]string{imagetest.StargzDigest: "sha256:12"}, image.TOCNone},
-		"another algorithm": {map[string]string{imagetest.StargzDigest: "md5:" + strings.Repeat("a", 32)}, image.TOCNone},
+		"no digest":         {map[string]string{imagetest.StargzDigest: "sha256:12"}, ""},
+		"another algorithm": {map[string]string{imagetest.StargzDigest: "md5:" + strings.Repeat("a", 32)}, ""},
 		"zstd:chunked":      {zstd("100:200:300:1"), image.ZstdTOC},
 		"of its early days": {map[string]string{"io.containers.zstd-chunked.manifest-checksum": sum, "io.containers.zstd-chunked.manifest-position": "100:200:300:1"}, image.ZstdTOC},
-		"no position":       {zstd(""), image.TOCNone},
-		"another type":      {zstd("100:200:300:2"), image.TOCNone},
-		"negative":          {zstd("-100:200:300:1"), image.TOCNone},
-		"overflowing":       {zstd("9223372036854775807:9223372036854775807:300:1"), image.TOCNone},
-		"beyond the layer":  {zstd("999990:200:300:1"), image.TOCNone},
-		"a huge table":      {zstd("100:200:67108865:1"), image.TOCNone},
-		"two formats":       {map[string]string{imagetest.StargzDigest: sum, imagetest.ZstdChecksum: sum, imagetest.ZstdPosition: "100:200:300:1"}, image.TOCNone},
+		"no position":       {zstd(""), ""},
+		"another type":      {zstd("100:200:300:2"), ""},
+		"negative":          {zstd("-100:200:300:1"), ""},
+		"overflowing":       {zstd("9223372036854775807:9223372036854775807:300:1"), ""},
+		"beyond the layer":  {zstd("999990:200:300:1"), ""},
+		"a huge table":      {zstd("100:200:67108865:1"), ""},
+		"two formats":       {map[string]string{imagetest.StargzDigest: sum, imagetest.ZstdChecksum: sum, imagetest.ZstdPosition: "100:200:300:1"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -292,7 +295,11 @@ func TestAnnotationsOfTOCs(t *testing.T) {
 			body := make([]byte, 1_000_000)
 			layer := imagetest.Annotated(imagetest.RawLayer(body, body, "application/vnd.oci.image.layer.v1.tar"), c.annotations)
 			img := resolve(t, newPuller(t), reg.MustPush(t.Context(), "app:1", imagetest.Image(layer)))
-			if got := img.Layers[0].TOC.Format; got != c.want {
+			var got image.TOCFormat
+			if toc := img.Layers[0].TOC; toc != nil {
+				got = toc.Format
+			}
+			if got != c.want {
 				t.Errorf("format %q, want %q", got, c.want)
 			}
 		})

@@ -43,8 +43,8 @@ func (m *memberReader) open(c *tocChunk) error {
 
 func (m *memberReader) member(c *tocChunk) (err error) {
 	m.plain = nil
-	if err = m.from.seek(c.offset); err != nil {
-		return err
+	if failure := m.from.seek(c.offset); failure != nil {
+		return failure
 	}
 	limited := io.LimitReader(m.from, c.end-c.offset)
 	if m.buffered == nil {

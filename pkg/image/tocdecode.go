@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -139,7 +140,7 @@ func delimiter(decoder *json.Decoder, want json.Delim) error {
 
 // add takes the next entry.
 func (t *tocTable) add(e *tocEntry) error {
-	if e.Size < 0 || e.Offset < 0 || e.EndOffset < 0 || e.InnerOffset < 0 || e.ChunkOffset < 0 || e.ChunkSize < 0 || e.Mode < 0 {
+	if min(e.Size, e.Offset, e.EndOffset, e.InnerOffset, e.ChunkOffset, e.ChunkSize, e.Mode) < 0 {
 		return errors.New("it has a number below zero")
 	}
 	if e.Type == "chunk" {
@@ -174,6 +175,20 @@ func (t *tocTable) chunk(e *tocEntry) error {
 	if digest == "" && size == f.size { // the only one
 		digest = t.whole
 	}
+	if err := t.sound(e, size, left, digest); err != nil {
+		return err
+	}
+	t.lastAt, t.lastInner = e.Offset, e.InnerOffset+size
+	t.covered += size
+	f.chunks = append(f.chunks, tocChunk{offset: e.Offset, inner: e.InnerOffset, size: size, digest: digest})
+	if t.covered == f.size && t.endOffset > e.Offset && t.endOffset <= t.data {
+		f.chunks[len(f.chunks)-1].end = t.endOffset
+	}
+	return nil
+}
+
+// sound tells what is wrong with the next part of the last file, of which left bytes are missing.
+func (t *tocTable) sound(e *tocEntry, size, left int64, digest string) error {
 	switch {
 	case e.ChunkOffset != t.covered || size <= 0 || size > left:
 		return errors.New("its chunks do not follow each other or have more than the file")
@@ -183,12 +198,6 @@ func (t *tocTable) chunk(e *tocEntry) error {
 		return errors.New("a chunk has no digest of sha256")
 	case e.Offset <= 0 || e.Offset >= t.data || e.Offset < t.lastAt || e.Offset == t.lastAt && e.InnerOffset < t.lastInner:
 		return errors.New("a chunk overlaps one before it or lies outside of the layer's files")
-	}
-	t.lastAt, t.lastInner = e.Offset, e.InnerOffset+size
-	t.covered += size
-	f.chunks = append(f.chunks, tocChunk{offset: e.Offset, inner: e.InnerOffset, size: size, digest: digest})
-	if t.covered == f.size && t.endOffset > e.Offset && t.endOffset <= t.data {
-		f.chunks[len(f.chunks)-1].end = t.endOffset
 	}
 	return nil
 }
@@ -204,8 +213,8 @@ func (t *tocTable) complete() error {
 // ends fills in where chunks end: where the next member begins, unless an entry says so before.
 func (t *tocTable) ends() {
 	next, at := t.data, t.data
-	for i := len(t.files) - 1; i >= 0; i-- {
-		for j := len(t.files[i].chunks) - 1; j >= 0; j-- {
+	for i := range slices.Backward(t.files) {
+		for j := range slices.Backward(t.files[i].chunks) {
 			c := &t.files[i].chunks[j]
 			if c.offset < at {
 				next, at = at, c.offset

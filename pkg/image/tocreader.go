@@ -41,7 +41,7 @@ func (p *Puller) OpenTOC(ctx context.Context, img *Image, layer Layer) (*TOCRead
 	if err != nil {
 		return nil, err
 	}
-	if layer.TOC.Format == TOCNone || layer.Size < minTOCLayer {
+	if layer.TOC == nil || layer.Size < minTOCLayer {
 		return nil, errNotWorth
 	}
 	r := &TOCReader{puller: p, target: t, layer: layer}
@@ -164,8 +164,8 @@ func (r *TOCReader) fetch(ctx context.Context, from, to int64) (content []byte, 
 				return failure
 			}
 			defer func() { _ = resp.Body.Close() }()
-			if failure = t.isPart(resp, r.layer, from, to); failure != nil {
-				return failure
+			if wrong := t.isPart(resp, r.layer, from, to); wrong != nil {
+				return wrong
 			}
 			content = make([]byte, to-from)
 			n, failure := io.ReadFull(resp.Body, content)

@@ -69,7 +69,7 @@ func parseFooter(footer []byte) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("its footer names no place: %w", err)
 	}
-	return int64(at), nil //nolint:gosec // 63 bits
+	return int64(at), nil
 }
 
 // stargzTable reads the table from its gzip member. What its digest covers is the JSON. data is where the layer's files end.
@@ -105,8 +105,8 @@ func (r *TOCReader) readZstdTOC(ctx context.Context) ([]tocFile, error) {
 	}
 	sum := sha256.New()
 	sum.Write(stored)
-	if err := r.checkTOC(sum); err != nil {
-		return nil, err
+	if wrong := r.checkTOC(sum); wrong != nil {
+		return nil, wrong
 	}
 	plain, err := zstd.NewReader(bytes.NewReader(stored), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
 	if err != nil {

@@ -18,11 +18,7 @@ type Entries interface {
 // of the whole stream but for Go programs whose contents were not wanted. An error of the entries themselves is returned wrapped.
 func ScanEntries(ctx context.Context, from Entries, opts Options) (*Layer, error) {
 	opts = opts.withDefaults()
-	readers, err := extractors()
-	if err != nil {
-		return nil, err
-	}
-	s := newScanner(opts, readers)
+	s := newScanner(opts, extractors())
 	if err := s.visit(ctx, from, func(_ int, h *tar.Header) bool { return Wanted(h) }, s.first); err != nil {
 		return nil, err
 	}

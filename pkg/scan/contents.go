@@ -146,8 +146,8 @@ func (c *contentsReader) readLayers(ctx context.Context, img *image.Image, statu
 			})
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return inventory.Inventory{}, 0, err
+	if failure := group.Wait(); failure != nil {
+		return inventory.Inventory{}, 0, failure
 	}
 	for i, l := range order {
 		distinct[l.Digest] = read[i].Layer

@@ -22,7 +22,7 @@ type Tables interface {
 
 // byTable tells whether a layer of an image may be read by its table of contents.
 func (r *layerReader) byTable(img *image.Image, l image.Layer) bool {
-	return r.tables != nil && l.TOC.Format != image.TOCNone && r.trust.Covers(img.Repository)
+	return r.tables != nil && l.TOC != nil && r.trust.Covers(img.Repository)
 }
 
 // tableKey is under what a layer is stored that was read by a table of contents. It is no digest, so that nothing takes it for one.

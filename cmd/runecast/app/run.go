@@ -50,10 +50,6 @@ func newPuller(config *Config, log logrus.FieldLogger) (*image.Puller, error) {
 	if err != nil {
 		return nil, err
 	}
-	trust, err := image.ParseTOCTrust(config.LayerToc)
-	if err != nil {
-		return nil, fmt.Errorf("set up the registry client: %w", err)
-	}
 	puller, err := image.NewPuller(image.Options{
 		Keychain:  own,
 		PlainHTTP: config.RegistryPlainHTTP, AllowNetworks: config.RegistryAllowNetworks, TokenHosts: config.RegistryTokenHosts, ConfigDir: config.RegistryConfigDir, CAFiles: config.RegistryCAFiles,
@@ -75,6 +71,10 @@ func newEngine(config *Config, s *store.Store, observe scan.Metrics, progress fu
 	}
 	for _, warning := range policies.Warnings(time.Now()) {
 		log.Warn(warning)
+	}
+	trust, err := image.ParseTOCTrust(config.LayerToc)
+	if err != nil {
+		return nil, fmt.Errorf("set up the scanner: %w", err)
 	}
 	puller, err := newPuller(config, log)
 	if err != nil {
