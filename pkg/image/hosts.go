@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,9 +28,31 @@ type hostsDir struct {
 // hostsRead is a hosts.toml as it was for one registry.
 type hostsRead struct {
 	name  string
-	at    time.Time
-	size  int64
+	files []stamp // itself and the files that it names
 	hosts []*endpointHost
+}
+
+// stamp is what shows that a file was not written since it was read.
+type stamp struct {
+	name string
+	at   time.Time
+	size int64
+}
+
+// stampOf gives the zero time for a file that is not there.
+func stampOf(name string) stamp {
+	s := stamp{name: name}
+	if info, err := os.Stat(name); err == nil {
+		s.at, s.size = info.ModTime(), info.Size()
+	}
+	return s
+}
+
+func (r *hostsRead) unchanged() bool {
+	return !slices.ContainsFunc(r.files, func(s stamp) bool {
+		now := stampOf(s.name)
+		return !now.at.Equal(s.at) || now.size != s.size
+	})
 }
 
 // endpointHost is a mirror with the transport to it, which outlives requests.
@@ -69,7 +92,7 @@ func openHostsDir(dir string) (*hostsDir, error) {
 }
 
 // file finds a registry's hosts.toml; empty: it has none.
-func (d *hostsDir) file(registry string) (file string, info fs.FileInfo, err error) {
+func (d *hostsDir) file(registry string) (file string, err error) {
 	if registry == name.DefaultRegistry {
 		registry = "docker.io" // as containerd calls it
 	}
@@ -82,11 +105,17 @@ func (d *hostsDir) file(registry string) (file string, info fs.FileInfo, err err
 			continue
 		}
 		file = filepath.Join(d.dir, place, "hosts.toml")
-		if info, err = os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
-			return file, info, err //nolint:wrapcheck // it names the file
+		if _, err = os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+			return file, err //nolint:wrapcheck // it names the file
 		}
 	}
-	return "", nil, nil
+	return "", nil
+}
+
+func (r *hostsRead) note(m *mirror) {
+	for _, name := range m.files {
+		r.files = append(r.files, stampOf(name))
+	}
 }
 
 // of gives the hosts to ask for a registry's images in their order; a nil guard among them is the registry itself.
@@ -94,13 +123,14 @@ func (d *hostsDir) of(p *Puller, t target) ([]*endpointHost, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	registry := t.repo.RegistryStr()
-	file, info, err := d.file(registry)
+	file, err := d.file(registry)
 	if err != nil || file == "" {
 		return nil, err
 	}
-	if known, ok := d.read.get(registry); ok && known.name == file && known.at.Equal(info.ModTime()) && known.size == info.Size() {
+	if known, ok := d.read.get(registry); ok && known.name == file && known.unchanged() {
 		return known.hosts, nil
 	}
+	found := &hostsRead{name: file, files: []stamp{stampOf(file)}} // before it is read: what is written meanwhile is seen next time
 	content, err := readSmall(file)
 	if err != nil {
 		return nil, err
@@ -113,12 +143,13 @@ func (d *hostsDir) of(p *Puller, t target) ([]*endpointHost, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := &hostsRead{name: file, at: info.ModTime(), size: info.Size()}
 	for _, m := range mirrors {
+		found.note(m)
 		found.hosts = append(found.hosts, p.endpointHost(m, registry))
 	}
 	last := &endpointHost{}
 	if server != nil {
+		found.note(server)
 		last = p.endpointHost(server, registry)
 	}
 	found.hosts = append(found.hosts, last)

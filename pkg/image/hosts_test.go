@@ -193,6 +193,27 @@ func TestHostsFilesAreReadAgain(t *testing.T) {
 	}
 }
 
+func TestFilesThatHostsFilesNameAreReadAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := newPuller(t, func(o *image.Options) { o.ConfigDir = dir })
+	upstream := newRegistry(t)
+	ref := upstream.MustPush(t.Context(), "app:1", imagetest.Alpine())
+	name := filepath.Join(dir, strings.Replace(upstream.Host(), ":", "_", 1)+"_", "hosts.toml")
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	authority := filepath.Join(dir, "ca.pem")
+	writeFile(t, authority, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	writeFile(t, name, fmt.Sprintf("server = \"http://%s\"\nca = %q\n", upstream.Host(), authority))
+	resolve(t, p, ref)
+	writeFile(t, authority, "not a certificate")
+	if err := os.Chtimes(authority, time.Now(), time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := p.Resolve(t.Context(), upstream.Host()+"/app:2", "")
+	wantFault(t, err, image.KindUnreachable, "ca: ")
+}
+
 func TestHostsFilesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]string{

@@ -49,6 +49,7 @@ type mirror struct {
 	header     http.Header
 	certs      []tls.Certificate
 	roots      []*x509.Certificate
+	files      []string // that roots and certs were read from
 	skipVerify bool
 	implied    bool // nobody wrote the address: it is the one that the image names
 }
@@ -145,6 +146,7 @@ func (k *hostKeys) mirror(dir, address string) (*mirror, error) {
 	if m.roots, err = readRoots(dir, k.CA); err != nil {
 		return nil, err
 	}
+	m.files = k.files(dir)
 	m.certs, err = readPairs(dir, k.Client)
 	return m, err
 }
@@ -201,6 +203,22 @@ func readRoots(dir string, value any) ([]*x509.Certificate, error) {
 		roots = append(roots, found...)
 	}
 	return roots, nil
+}
+
+// files are the names of the files that ca and client name. What is no name is told by who reads them.
+func (k *hostKeys) files(dir string) []string {
+	items := []any{k.CA, k.Client}
+	if pairs, ok := k.Client.([]any); ok {
+		items = append(items, pairs...)
+	}
+	var files []string
+	for _, item := range items {
+		names, _ := texts(item) //nolint:errcheck // as the comment has it
+		for _, name := range names {
+			files = append(files, within(dir, name))
+		}
+	}
+	return files
 }
 
 // readPairs reads client: "file", ["file", …] with certificate and key in one, or [["certificate", "key"], …].
