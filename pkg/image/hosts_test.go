@@ -211,7 +211,7 @@ func TestFilesThatHostsFilesNameAreReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := p.Resolve(t.Context(), upstream.Host()+"/app:2", "")
-	wantFault(t, err, image.KindUnreachable, "ca: ")
+	_ = wantFault(t, err, image.KindUnreachable, "image "+upstream.Host()+"/app:2: its registry's configuration cannot be used: "+name+": server: ca: "+authority+" has no certificate in PEM")
 }
 
 func TestHostsFilesThatAreRefused(t *testing.T) {

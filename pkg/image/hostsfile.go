@@ -213,7 +213,7 @@ func (k *hostKeys) files(dir string) []string {
 	}
 	var files []string
 	for _, item := range items {
-		names, _ := texts(item) //nolint:errcheck // as the comment has it
+		names, _ := texts(item)
 		for _, name := range names {
 			files = append(files, within(dir, name))
 		}
