@@ -26,7 +26,7 @@ func (m *merger) databases(ctx context.Context, paths []string) error {
 		if !m.isActive(p, f.file.Kind) {
 			continue
 		}
-		if f.file.Kind == kindRPM && f.file.Fault != "" {
+		if (f.file.Kind == kindRPM || f.file.Kind == kindManifest) && f.file.Fault != "" {
 			m.unread("%s: it is not read: %s", p, f.file.Fault)
 			continue
 		}
@@ -74,6 +74,8 @@ func (m *merger) isActive(p string, kind fileKind) bool {
 		return parentOf(p) == m.fixed[dpkgStatusD]
 	case kindRPM:
 		return m.isActiveRPM(p)
+	case kindManifest:
+		return p == m.fixed[rpmManifest]
 	case kindAPK:
 		return p == m.fixed[apkInstalled] || p == m.fixed[apkUsrMerged]
 	default:

@@ -13,7 +13,7 @@ func typeOf(kind fileKind) (packageType, ecosystem string) {
 		return TypeDeb, ""
 	case kindAPK:
 		return TypeAPK, ""
-	case kindRPM:
+	case kindRPM, kindManifest:
 		return TypeRPM, ""
 	case kindGo:
 		return TypeGolang, "Go"
@@ -27,7 +27,7 @@ func typeOf(kind fileKind) (packageType, ecosystem string) {
 		return TypeComposer, "Packagist"
 	case kindJava:
 		return TypeMaven, "Maven"
-	case kindDotnet:
+	case kindDotnet, kindBundle:
 		return TypeNuGet, "NuGet"
 	default:
 		return TypePyPI, "PyPI"

@@ -23,7 +23,7 @@ func extractors() map[fileKind]extractor {
 	dpkg, python := dpkgExtractor{}, pythonExtractor{}
 	return map[fileKind]extractor{
 		kindDpkg: dpkg, kindDpkgPart: dpkg, kindDpkgList: listExtractor{}, kindDpkgSums: sumsExtractor{},
-		kindAPK: apkExtractor{}, kindRPM: rpmExtractor{}, kindNPM: npmExtractor{}, kindPython: python, kindZip: zipExtractor{python},
+		kindAPK: apkExtractor{}, kindRPM: rpmExtractor{}, kindManifest: rpmManifestExtractor{}, kindNPM: npmExtractor{}, kindPython: python, kindZip: zipExtractor{python},
 		kindGem: gemExtractor{}, kindComposer: composerExtractor{}, kindDotnet: dotnetExtractor{}, kindJava: javaExtractor{},
 		kindOS: osReleaseExtractor{}, kindForeign: foreignExtractor{},
 	}

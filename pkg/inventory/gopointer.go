@@ -162,12 +162,14 @@ func (g *goSearch) stringAt(header *capture, limit uint64) *capture {
 	return &capture{offset: at, size: int(length)} //nolint:gosec // no more than limit
 }
 
-// second reads a program of before Go 1.18 again, for its strings, or any for the section that lists its crates; p and rust may be nil. Where they could not be located, as in PE and Mach-O
+// second reads a program of before Go 1.18 again, for its strings, or any for ranges that others want; p may be nil. Where they could not be located, as in PE and Mach-O
 // files, the module information is found by its markers, and Go's version stays unknown.
-func (g *goSearch) second(r io.Reader, p *goPointer, rust *capture) (goInfo, error) {
+func (g *goSearch) second(r io.Reader, p *goPointer, ranges ...*capture) (goInfo, error) {
 	g.want.ranges = nil
-	if rust != nil && !rust.complete() {
-		g.want.ranges = append(g.want.ranges, rust)
+	for _, c := range ranges {
+		if c != nil && !c.complete() {
+			g.want.ranges = append(g.want.ranges, c)
+		}
 	}
 	if p == nil {
 		_, err := g.sweep(r, false)

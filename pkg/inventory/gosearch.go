@@ -45,6 +45,7 @@ type goSearch struct {
 	segs segments
 	want captures
 	rust rustSearch
+	net  bundleSearch
 }
 
 // goResult is what a search gives: the programs of a file, mostly none or one, and where the strings are for a program of
@@ -52,6 +53,8 @@ type goSearch struct {
 type goResult struct {
 	infos   []goInfo
 	pointer *goPointer
+	bundle  *bundle  // of a .NET program; its deps.json is to be read again
+	damage  string   // why the bundle cannot be read
 	rust    *capture // of the section that lists a Rust program's crates; to be read again where it is not complete
 	warning string
 }
@@ -74,7 +77,7 @@ func (g *goSearch) search(head []byte, r io.Reader) (goResult, error) {
 	if g.buf == nil {
 		g.buf = make([]byte, goChunk)
 	}
-	g.segs.count, g.want.ranges = 0, nil
+	g.segs.count, g.want.ranges, g.net = 0, nil, bundleSearch{}
 	var out goResult
 	kept := copy(g.buf, head) // bytes of the window that are in the buffer
 	for base, from, end := int64(0), 0, false; !end; {
@@ -89,6 +92,7 @@ func (g *goSearch) search(head []byte, r io.Reader) (goResult, error) {
 			g.rust.start(window, &g.want)
 		}
 		next := g.scan(window, base, end, &out)
+		g.net.note(window, base, &g.want)
 		g.want.take(window, base)
 		g.rust.note(window, base)
 		kept = copy(g.buf, window[next:])
@@ -102,6 +106,11 @@ func (g *goSearch) search(head []byte, r io.Reader) (goResult, error) {
 		g.locate(out.pointer)
 	}
 	out.rust = g.rust.end()
+	var err error
+	if out.bundle, err = g.net.end(); err != nil {
+		out.damage = "its .NET packages cannot be read: " + err.Error()
+	}
+	g.net = bundleSearch{}
 	return out, nil
 }
 

@@ -128,8 +128,8 @@ func jarName(base string) (artifact, version string) {
 	return "", ""
 }
 
-// isJarVersion tells whether a text begins as versions do: with a digit, or build, r or rc and a number, as in r09 and rc1. What is
-// r and a number and goes on as a word is a name.
+// isJarVersion tells whether a text begins as versions do: with a digit, or build, r or rc and a number, as in r09, r12a and rc1. What is
+// r and one digit and goes on as a word is a name, as r2dbc.
 func isJarVersion(text string) bool {
 	digits := func(s string) int { return len(s) - len(strings.TrimLeft(s, "0123456789")) }
 	if digits(text) > 0 {
@@ -145,7 +145,7 @@ func isJarVersion(text string) bool {
 		return false
 	}
 	rest = rest[n:]
-	return rest == "" || (rest[0]|0x20 < 'a' || rest[0]|0x20 > 'z')
+	return rest == "" || n > 1 || (rest[0]|0x20 < 'a' || rest[0]|0x20 > 'z')
 }
 
 // group gives the group that a manifest names for an artifact. Of a bundle's symbolic name it is what comes before the artifact's name, or up

@@ -17,12 +17,14 @@ const (
 	kindDpkgSums fileKind = "md5sums"  // distroless: the checksums of the files of one package
 	kindAPK      fileKind = "apk"      // apk's database, packages and their files
 	kindRPM      fileKind = "rpm"      // rpm's database, or what SQLite keeps beside it
+	kindManifest fileKind = "rpmlist"  // distroless Azure Linux: what rpm would tell, without its database
 	kindOS       fileKind = "os"       // os-release
 	kindForeign  fileKind = "foreign"  // the database of a package manager that this version does not read
-	kindNPM      fileKind = "npm"      // package.json of an installed module
+	kindNPM      fileKind = "npm"      // package.json, of a module below node_modules or unpacked anywhere
 	kindPython   fileKind = "python"   // METADATA or PKG-INFO of an installed distribution
 	kindZip      fileKind = "pyzip"    // .whl or .egg archive
 	kindGo       fileKind = "go"       // Go binary, told by its contents and not by its name
+	kindBundle   fileKind = "bundle"   // .NET program that is one file, told by its contents
 	kindRust     fileKind = "rust"     // Rust binary with cargo-auditable's list, told by its contents
 	kindGem      fileKind = "gem"      // RubyGems' specification of an installed gem
 	kindComposer fileKind = "composer" // Composer's list of what it installed
@@ -35,6 +37,7 @@ const (
 	apkUsrMerged          = "usr/lib/apk/db/installed"
 	rpmVar                = "var/lib/rpm"
 	rpmSysimage           = "usr/lib/sysimage/rpm" // https://fedoraproject.org/wiki/Changes/RelocateRPMToUsr
+	rpmManifest           = "var/lib/rpmmanifest/container-manifest-2"
 	rpmJournal            = "-wal"                 // what SQLite has not yet moved into the database
 	osRelease             = "etc/os-release"
 	osReleaseUsr          = "usr/lib/os-release"
@@ -43,18 +46,18 @@ const (
 // fixedPaths are where package managers and programs look for what tells an image's packages and distribution. What a link
 // at one of them, or above one of them, leads to counts; the same names elsewhere, as in a chroot, do not.
 func fixedPaths() []string {
-	return []string{dpkgStatus, dpkgStatusD, dpkgInfo, apkInstalled, apkUsrMerged, rpmVar, rpmSysimage, osRelease, osReleaseUsr}
+	return []string{dpkgStatus, dpkgStatusD, dpkgInfo, apkInstalled, apkUsrMerged, rpmVar, rpmSysimage, rpmManifest, osRelease, osReleaseUsr}
 }
 
 // isDatabase tells whether a kind is a list of the distribution's packages, which must never be read in part.
 func (k fileKind) isDatabase() bool {
-	return k == kindDpkg || k == kindDpkgPart || k == kindAPK || k == kindRPM
+	return k == kindDpkg || k == kindDpkgPart || k == kindAPK || k == kindRPM || k == kindManifest
 }
 
 // isLanguage tells whether a kind is a language's package or program, which a distribution's package may own.
 func (k fileKind) isLanguage() bool {
 	switch k {
-	case kindNPM, kindPython, kindZip, kindGo, kindRust, kindGem, kindComposer, kindDotnet, kindJava:
+	case kindNPM, kindPython, kindZip, kindGo, kindBundle, kindRust, kindGem, kindComposer, kindDotnet, kindJava:
 		return true
 	default:
 		return false
@@ -62,7 +65,7 @@ func (k fileKind) isLanguage() bool {
 }
 
 // isProgram tells the kinds that are told by a file's contents and not by its name.
-func (k fileKind) isProgram() bool { return k == kindGo || k == kindRust }
+func (k fileKind) isProgram() bool { return k == kindGo || k == kindRust || k == kindBundle }
 
 // classify tells from a clean path what a regular file is. Databases are recognised below any directory, because a link
 // that another layer has may lead there; Merge uses those that the fixed paths reach.
@@ -75,13 +78,15 @@ func classify(p string) fileKind {
 	case "installed":
 		return kindIf(hasSuffixPath(dir, "apk/db"), kindAPK, kindNone)
 	case "package.json":
-		return kindIf(strings.HasPrefix(p, "node_modules/") || strings.Contains(p, "/node_modules/"), kindNPM, kindNone)
+		return kindNPM
 	case "METADATA":
 		return kindIf(strings.HasSuffix(dir, ".dist-info"), kindPython, kindNone)
 	case "PKG-INFO":
 		return kindIf(strings.HasSuffix(dir, "EGG-INFO") || strings.HasSuffix(dir, ".egg-info"), kindPython, kindNone)
 	case "Packages", "Packages.db", "rpmdb.sqlite", "rpmdb.sqlite-wal":
 		return kindIf(isRPM(dir, base), kindRPM, kindNone)
+	case path.Base(rpmManifest):
+		return kindIf(hasSuffixPath(dir, "rpmmanifest"), kindManifest, kindNone)
 	case "ALPM_DB_VERSION":
 		return kindIf(dir == "var/lib/pacman/local", kindForeign, kindNone)
 	}
@@ -128,7 +133,11 @@ func isInstalled(p string, kind fileKind) bool {
 	switch kind {
 	case kindNPM:
 		const modules = "/node_modules/"
-		name, ok := strings.CutSuffix(("/" + p)[strings.LastIndex("/"+p, modules)+len(modules):], "/package.json")
+		at := strings.LastIndex("/"+p, modules)
+		if at < 0 {
+			return false
+		}
+		name, ok := strings.CutSuffix(("/" + p)[at+len(modules):], "/package.json")
 		if ok && strings.HasPrefix(name, "@") {
 			_, name, ok = strings.Cut(name, "/")
 		}
@@ -142,6 +151,9 @@ func isInstalled(p string, kind fileKind) bool {
 		return kind.isProgram()
 	}
 }
+
+// isBelowModules tells whether a path is below a node_modules, where npm and its like install.
+func isBelowModules(p string) bool { return strings.Contains("/"+p, "/node_modules/") }
 
 // isAmongTests tells whether a path is below a directory of tests, where damaged files are kept on purpose.
 func isAmongTests(p string) bool {

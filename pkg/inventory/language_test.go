@@ -20,7 +20,18 @@ func TestNPM(t *testing.T) {
 		"byte order mark":    {text("node_modules/a/package.json", "\xef\xbb\xbf"+packageJSON("a", "1.0.0")), "a 1.0.0", ""},
 		"odd dependencies":   {text("node_modules/a/package.json", `{"name":"a","version":"1.0.0","dependencies":[],"maintainers":"me","author":7}`), "a 1.0.0", ""},
 		"no version":         {text("node_modules/a/esm/package.json", `{"type":"module"}`), "", ""},
-		"application":        {text("app/package.json", packageJSON("app", "1.0.0")), "", ""},
+		"Bower's":            {text("app/bower_components/jquery/package.json", packageJSON("jquery", "2.1.0")), "jquery 2.1.0", ""},
+		"unpacked":           {text("package.json", packageJSON("left-pad", "1.3.0")), "left-pad 1.3.0", ""},
+		"application":        {text("app/package.json", `{"name":"app","version":"1.0.0","private":true}`), "", ""},
+		"private, as text":   {text("app/package.json", `{"private":"true","name":"app","version":"1.0.0"}`), "", ""},
+		"not private":        {text("app/package.json", `{"name":"app","version":"1.0.0","private":false}`), "app 1.0.0", ""},
+		"private, null":      {text("app/package.json", `{"name":"app","version":"1.0.0","private":null}`), "app 1.0.0", ""},
+		"private, installed": {text("node_modules/a/package.json", `{"name":"a","version":"1.0.0","private":true}`), "a 1.0.0", ""},
+		"no version, app":    {text("app/package.json", `{"name":"app","dependencies":{"left-pad":"1.3.0"}}`), "", ""},
+		"workspace member":   {text("app/packages/ui/package.json", `{"name":"@acme/ui","version":"0.0.0","private":true}`), "", ""},
+		"among tests":        {text("srv/x/test/fixture/package.json", packageJSON("lodash", "1.0.0")), "", ""},
+		"no JSON elsewhere":  {text("a/package.json", `{"name":`), "", "a/package.json: it is not read: it is no package.json: it is cut short"},
+		"template":           {text("opt/skeleton/package.json", `{"name": {{name}}}`), "", "opt/skeleton/package.json: it is not read: it is no package.json: name: invalid character '{' looking for beginning of object key string"},
 		"editor extension":   {text("node_modules/a/package.json", `{"name":"a","version":"1.0.0","engines":{"vscode":"*"}}`), "", ""},
 		"no JSON":            {text("node_modules/a/package.json", `{"name":`), "", "unread node_modules/a/package.json: it is not read: it is no package.json: it is cut short"},
 		"no JSON, scoped":    {text("x/node_modules/@a/b/package.json", `{"name":"b",]`), "", "unread x/node_modules/@a/b/package.json: it is not read: it is no package.json: invalid character ']' looking for beginning of object key string"},
@@ -39,7 +50,7 @@ func TestNPM(t *testing.T) {
 		"too large":          {text("node_modules/a/package.json", strings.Repeat(" ", 16<<20+1)), "", "unread node_modules/a/package.json: it is not read: it is larger than 16777216 bytes"},
 		"link, hard":         {hardlink("node_modules/a/package.json", "gone"), "", "unread node_modules/a/package.json: it is a hard link to gone, which the layer does not have"},
 		"name not in UTF-8":  {text("node_modules/a\xff/package.json", packageJSON("a", "1.0.0")), "a 1.0.0", ""},
-		"below another name": {text("my_node_modules/a/package.json", packageJSON("a", "1.0.0")), "", ""},
+		"below another name": {text("my_node_modules/a/package.json", `{"name":"a","version":"1.0.0","private":true}`), "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

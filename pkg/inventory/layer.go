@@ -8,7 +8,7 @@ import (
 
 // layerFormat is the version of a stored Layer. It goes up with every change of what ScanLayer finds or how it is written, so
 // that results of an older version are not taken for those of this one.
-const layerFormat = 7
+const layerFormat = 8
 
 // Layer is what one layer contributes to the images that have it. It depends on the layer's bytes alone, can be stored as
 // JSON under the layer's digest, and is never changed after ScanLayer has returned it. A layer of 100,000 files takes about

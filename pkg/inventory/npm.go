@@ -10,8 +10,11 @@ import (
 	"io"
 )
 
-// npmExtractor reads the package.json of modules below node_modules. Lock files and an application's own package.json
-// say what was wanted, not what is installed, so they are not read. A package.json with no name or no version, as many
+// npmExtractor reads the package.json of modules: those below node_modules, and what was unpacked elsewhere, as Bower, a vendored copy
+// or an application that is itself a module of npm. Lock files say what was wanted, not what is installed, so they are not read. Outside
+// node_modules a package.json that says "private", as an application's own and the members of its workspaces do, is of nothing that a registry
+// has, since npm refuses to publish it (https://docs.npmjs.com/cli/v11/configuring-npm/package-json#private): an advisory with its name
+// is about something else. Nor are those among tests, which are examples. A package.json with no name or no version, as many
 // modules have in their subdirectories, is not a module's and gives nothing; nor does that of an extension of Visual Studio Code
 // (https://code.visualstudio.com/api/references/extension-manifest) or of a package of Unity (https://docs.unity3d.com/Manual/upm-manifestPkg.html).
 type npmExtractor struct{}
@@ -24,6 +27,16 @@ type manifest struct {
 	Engines     json.RawMessage
 	Contributes json.RawMessage
 	Unity       json.RawMessage
+	Private     json.RawMessage
+}
+
+// isPrivate tells whether npm would refuse to publish the module: private is anything that is true to JavaScript.
+func (m *manifest) isPrivate() bool {
+	switch string(m.Private) {
+	case "", "false", "null", "0", `""`:
+		return false
+	}
+	return true
 }
 
 // isModules tells whether the file is a module's of npm.
@@ -41,11 +54,15 @@ func (npmExtractor) extract(_ context.Context, c candidate) (contents, error) {
 	if c.size > maxManifest {
 		return contents{}, fmt.Errorf("it is larger than %d bytes", maxManifest)
 	}
+	elsewhere := !isBelowModules(c.path)
+	if elsewhere && isAmongTests(c.path) {
+		return contents{}, nil
+	}
 	var m manifest
 	if err := m.read(c.r); err != nil {
 		return contents{}, fmt.Errorf("it is no package.json: %w", err)
 	}
-	if m.Name == nil || m.Version == nil {
+	if m.Name == nil || m.Version == nil || elsewhere && m.isPrivate() {
 		return contents{}, nil
 	}
 	if m.Name[0] != '"' || m.Version[0] != '"' {
@@ -93,7 +110,7 @@ func (m *manifest) read(r io.Reader) error {
 
 // field keeps the value of a field, or passes over it, as npm does with some fields of an unusual form.
 func (m *manifest) field(dec *json.Decoder, name string) error {
-	to := map[string]*json.RawMessage{"name": &m.Name, "version": &m.Version, "engines": &m.Engines, "contributes": &m.Contributes, "unity": &m.Unity}[name]
+	to := map[string]*json.RawMessage{"name": &m.Name, "version": &m.Version, "engines": &m.Engines, "contributes": &m.Contributes, "unity": &m.Unity, "private": &m.Private}[name]
 	if to == nil {
 		return skipValue(dec)
 	}

@@ -95,9 +95,10 @@ func mayOwn(p string) bool {
 // hasModules tells whether a file is a Go program that names its modules. Those are listed whoever owns the program: a
 // distribution's advisories about the source of a Go library say nothing of the programs that have it linked in, and vendors' own packages (docker-ce,
 // kubectl) are in no distribution's advisories at all. Debian builds its own programs without modules; of them
-// only Go itself is known, in a version that the distribution patches. A Rust program that names its crates is as the first.
+// only Go itself is known, in a version that the distribution patches. A Rust program that names its crates is as the first,
+// and so is a .NET program that is one file.
 func hasModules(f *file) bool {
-	return f.Kind == kindRust || f.Kind == kindGo && slices.ContainsFunc(f.Packages, func(p found) bool { return p.Name != stdlib })
+	return f.Kind == kindRust || f.Kind == kindBundle || f.Kind == kindGo && slices.ContainsFunc(f.Packages, func(p found) bool { return p.Name != stdlib })
 }
 
 // isForeignPlace tells whether a path is where distributions install nothing (Filesystem Hierarchy Standard 3.0, sections

@@ -179,17 +179,27 @@ func (h *rpmHeader) found(name string) (found, error) {
 	if err := errors.Join(versionErr, releaseErr, archErr, sourceErr, epochErr, labelErr); err != nil {
 		return found{}, err
 	}
+	if !hasEpoch {
+		epoch = 0
+	}
+	f, err := rpmFound(name, version, release, source, epoch)
+	f.Arch = arch
+	if module := strings.SplitN(label, ":", 3); len(module) > 1 {
+		f.Module = module[0] + ":" + module[1]
+	}
+	return f, err
+}
+
+// rpmFound gives a package by what rpm tells of it; source is the file name of its source package.
+func rpmFound(name, version, release, source string, epoch uint32) (found, error) {
 	if name == "" || version == "" || release == "" {
 		return found{}, fmt.Errorf("a package has no name, version or release: %.100q %.100q %.100q", name, version, release)
 	}
 	prefix := ""
-	if hasEpoch && epoch != 0 {
+	if epoch != 0 {
 		prefix = strconv.FormatUint(uint64(epoch), 10) + ":"
 	}
-	f := found{Name: name, Version: prefix + version + "-" + release, Arch: arch}
-	if module := strings.SplitN(label, ":", 3); len(module) > 1 {
-		f.Module = module[0] + ":" + module[1]
-	}
+	f := found{Name: name, Version: prefix + version + "-" + release}
 	if parts := strings.Split(strings.TrimSuffix(strings.TrimSuffix(source, ".src.rpm"), ".nosrc.rpm"), "-"); len(parts) > 2 {
 		n := len(parts)
 		f.Source, f.SourceVersion = strings.Join(parts[:n-2], "-"), prefix+parts[n-2]+"-"+parts[n-1]

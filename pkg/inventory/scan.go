@@ -144,7 +144,7 @@ func (s *scanner) regular(ctx context.Context, e *entry, hash uint64) error {
 		return err
 	}
 	if isProgram(head) {
-		c, err := s.program(e, head)
+		c, err := s.program(ctx, e, head)
 		if err != nil {
 			return err
 		}
@@ -167,14 +167,14 @@ func (s *scanner) head(e *entry) ([]byte, error) {
 	return s.start[:], nil
 }
 
-// program searches a program for what Go or cargo-auditable left in it; nil is none.
-func (s *scanner) program(e *entry, head []byte) (*contents, error) {
+// program searches a program for what Go, .NET or cargo-auditable left in it; nil is none.
+func (s *scanner) program(ctx context.Context, e *entry, head []byte) (*contents, error) {
 	res, searchErr := s.golang.search(head, &e.r)
 	if err := cmp.Or(e.r.err, searchErr); err != nil {
 		return nil, err
 	}
-	if len(res.infos) == 0 && res.pointer == nil && res.warning == "" && res.rust == nil {
-		return nil, nil //nolint:nilnil // most programs are neither Go's nor list their crates
+	if len(res.infos) == 0 && res.pointer == nil && res.warning == "" && res.rust == nil && res.bundle == nil && res.damage == "" {
+		return nil, nil //nolint:nilnil // most programs are neither Go's nor list what they are made of
 	}
 	c, elf := &contents{Kind: kindGo}, string(head) == "\x7fELF"
 	for _, info := range res.infos {
@@ -183,12 +183,15 @@ func (s *scanner) program(e *entry, head []byte) (*contents, error) {
 	if res.warning != "" {
 		c.damaged(elf, res.warning)
 	}
-	switch {
-	case res.pointer != nil || res.rust != nil && !res.rust.complete():
-		s.kept += pointerSize
-		s.pointers[e.number] = pendingProgram{contents: c, pointer: res.pointer, rust: res.rust, elf: elf}
-	case res.rust != nil:
-		c.addRust(res.rust, elf)
+	if res.damage != "" {
+		c.damaged(elf, res.damage)
 	}
+	p := pendingProgram{contents: c, pointer: res.pointer, rust: res.rust, bundle: res.bundle, elf: elf}
+	if p.isWanting() {
+		s.kept += pointerSize
+		s.pointers[e.number] = p
+		return c, nil
+	}
+	p.finish(ctx)
 	return c, nil
 }

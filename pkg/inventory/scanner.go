@@ -38,7 +38,23 @@ type pendingProgram struct {
 	contents *contents
 	pointer  *goPointer // nil: nothing of Go's is missing
 	rust     *capture   // nil: it lists no crates
+	bundle   *bundle    // nil: it is no .NET program in one file
 	elf      bool       // it can be run on Linux
+}
+
+// isWanting tells whether something is missing that only another pass can bring.
+func (p *pendingProgram) isWanting() bool {
+	return p.pointer != nil || p.rust != nil && !p.rust.complete() || p.bundle != nil && p.bundle.deps != nil
+}
+
+// finish lists what a program is made of besides Go's modules, once all of it has been read.
+func (p *pendingProgram) finish(ctx context.Context) {
+	if p.rust != nil {
+		p.contents.addRust(p.rust, p.elf)
+	}
+	if p.bundle != nil {
+		p.contents.addBundle(ctx, p.bundle, p.elf)
+	}
 }
 
 // wantedLink is a hard link whose name says that it is worth reading, to a file that was not read as that.
@@ -206,7 +222,7 @@ func (s *scanner) hardLink(e *entry, hash uint64) error {
 // is worth knowing.
 func (c *contents) isEmpty() bool {
 	switch c.Kind {
-	case kindDpkg, kindDpkgPart, kindAPK, kindRPM, kindOS, kindForeign, kindGo, kindRust:
+	case kindDpkg, kindDpkgPart, kindAPK, kindRPM, kindManifest, kindOS, kindForeign, kindGo, kindRust, kindBundle:
 		return false
 	default:
 		return len(c.Packages) == 0 && len(c.Owned) == 0 && c.Warning == "" && c.Unread == ""

@@ -8,7 +8,7 @@ import (
 )
 
 // needsSecond tells, after the first pass, whether the layer has to be read again: for hard links with a telling name, for
-// what a link at a fixed path leads to under a name that tells nothing, and for programs of before Go 1.18 or of Rust.
+// what a link at a fixed path leads to under a name that tells nothing, and for programs of before Go 1.18, of Rust or of .NET.
 func (s *scanner) needsSecond() bool {
 	for target, links := range s.wanted {
 		links = slices.DeleteFunc(links, func(w wantedLink) bool { return s.files[w.path] != w.contents })
@@ -41,7 +41,11 @@ func (s *scanner) second(ctx context.Context, e *entry) error {
 		return nil
 	}
 	if pending, ok := s.pointers[e.number]; ok {
-		info, err := s.golang.second(&e.r, pending.pointer, pending.rust)
+		ranges := []*capture{pending.rust}
+		if pending.bundle != nil {
+			ranges = append(ranges, pending.bundle.deps)
+		}
+		info, err := s.golang.second(&e.r, pending.pointer, ranges...)
 		if e.r.err != nil {
 			return err
 		}
@@ -51,9 +55,7 @@ func (s *scanner) second(ctx context.Context, e *entry) error {
 		if pending.pointer != nil {
 			pending.contents.addGo(info, pending.elf)
 		}
-		if pending.rust != nil {
-			pending.contents.addRust(pending.rust, pending.elf)
-		}
+		pending.finish(ctx)
 		delete(s.pointers, e.number)
 		s.kept += pending.contents.size()
 		return s.checkSize()
