@@ -81,10 +81,9 @@ func (s *bundleSearch) end() (*bundle, error) {
 	}
 	_ = h.text() // the bundle's id
 	var offset, size uint64
-	switch {
-	case major == 1:
+	if major == 1 {
 		offset, size = h.depsOf(files)
-	default:
+	} else {
 		offset, size = h.number(8), h.number(8)
 	}
 	switch {
@@ -97,7 +96,7 @@ func (s *bundleSearch) end() (*bundle, error) {
 	case offset > uint64(s.size) || size > uint64(s.size)-offset: //nolint:gosec // a size is not negative
 		return nil, errors.New("its deps.json is cut short")
 	}
-	return &bundle{deps: &capture{offset: int64(offset), size: int(size)}}, nil
+	return &bundle{deps: &capture{offset: int64(offset), size: int(size)}}, nil //nolint:gosec // both are within the file
 }
 
 // bundle is a single-file program. deps is its deps.json, nil where it was published without.

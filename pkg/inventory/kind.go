@@ -38,7 +38,7 @@ const (
 	rpmVar                = "var/lib/rpm"
 	rpmSysimage           = "usr/lib/sysimage/rpm" // https://fedoraproject.org/wiki/Changes/RelocateRPMToUsr
 	rpmManifest           = "var/lib/rpmmanifest/container-manifest-2"
-	rpmJournal            = "-wal"                 // what SQLite has not yet moved into the database
+	rpmJournal            = "-wal" // what SQLite has not yet moved into the database
 	osRelease             = "etc/os-release"
 	osReleaseUsr          = "usr/lib/os-release"
 )
