@@ -280,7 +280,10 @@ func (c *Config) validate() error {
 	return errors.Join(errors.Join(errs...), c.validateNumbers(), c.validateRegistries())
 }
 
-// validateNumbers names every negative number.
+// maxRetentionDays is a hundred years, in which a time.Duration does not overflow.
+const maxRetentionDays = 36_500
+
+// validateNumbers names every number that is out of its range.
 func (c *Config) validateNumbers() error {
 	var errs []error
 	for name, value := range map[string]int64{
@@ -290,6 +293,11 @@ func (c *Config) validateNumbers() error {
 	} {
 		if value < 0 {
 			errs = append(errs, fmt.Errorf("%s: %d is negative", name, value))
+		}
+	}
+	for name, days := range map[string]int{"decisionRetentionDays": c.DecisionRetentionDays, "flipRetentionDays": c.FlipRetentionDays} {
+		if days > maxRetentionDays {
+			errs = append(errs, fmt.Errorf("%s: %d is more than %d; 0 keeps them for ever", name, days, maxRetentionDays))
 		}
 	}
 	return errors.Join(errs...)

@@ -28,6 +28,11 @@ func TestSettings(t *testing.T) { // changes the environment, so not in parallel
 		}},
 		{"platforms with a blank", map[string]string{"RUNECAST_PLATFORMS": "linux/amd64, linux/arm64"}, []string{"policy", "list"}, app.ExitOK, []string{"built-in"}},
 		{"a misspelt platform", map[string]string{"RUNECAST_PLATFORMS": "linux/amd64,linux/arm46"}, []string{"policy", "list"}, app.ExitError, []string{`"linux/arm46" is no platform of Kubernetes nodes`}},
+		{"numbers out of range", map[string]string{"RUNECAST_DECISION_RETENTION_DAYS": "106752", "RUNECAST_FLIP_RETENTION_DAYS": "-1", "RUNECAST_MAX_RATIO": "-5"}, []string{"policy", "list"}, app.ExitError, []string{
+			"decisionRetentionDays: 106752 is more than 36500; 0 keeps them for ever", "flipRetentionDays: -1 is negative", "maxRatio: -5 is negative",
+		}},
+		{"an unknown keychain", map[string]string{"RUNECAST_REGISTRY_KEYCHAINS": "docker, vault"}, []string{"policy", "list"}, app.ExitError, []string{`"vault"`, "docker", "ecr"}},
+		{"a place for the feed that is none", map[string]string{"RUNECAST_FEED_URL": "ftp://feeds.example/x"}, []string{"policy", "list"}, app.ExitError, []string{"feedUrl: it is not public, and begins with neither oci:// nor https://"}},
 		{"wrong duration", map[string]string{"RUNECAST_RESOLVE_TTL": "soon"}, []string{"policy", "list"}, app.ExitError, []string{"resolveTtl", "invalid duration"}},
 		{"missing file", nil, []string{"--config", dir + "/none.yaml", "policy", "list"}, app.ExitError, []string{"error: read the settings of " + dir + "/none.yaml: ", "no such file"}},
 	} {
