@@ -100,7 +100,8 @@ func TestTablesGiveTheSameLayer(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
 			img := b.resolve(t, b.reg.MustPush(t.Context(), "app:1", imagetest.Image(layer)))
-			want := asJSON(t, readWhole(t, b.puller, img))
+			other := newBench(t) // a registry counts what it has sent a moment after that is read
+			want := asJSON(t, readWhole(t, other.puller, other.resolve(t, other.reg.MustPush(t.Context(), "app:1", imagetest.Image(layer)))))
 			b.reg.ResetCounts()
 			table, err := b.puller.OpenTOC(t.Context(), img, img.Layers[0])
 			if err != nil {
@@ -175,9 +176,7 @@ func TestTablesStandApart(t *testing.T) {
 	if whole.ByTable != 0 || len(whole.Findings) != len(first.Findings) || whole.Packages != first.Packages {
 		t.Errorf("by table %d, %d findings and %d packages; by the table %d and %d", whole.ByTable, len(whole.Findings), whole.Packages, len(first.Findings), first.Packages)
 	}
-	if sent := b.reg.Sent(); sent < size {
-		t.Errorf("%d bytes of %d were sent for the whole layer", sent, size)
-	}
+	eventually(t, "the whole layer was sent", func() bool { return b.reg.Sent() >= size })
 	if again := b.report(t, trusted); again.ByTable != 0 {
 		t.Error("what was read whole does not come first")
 	}
@@ -196,9 +195,10 @@ func TestStoredTablesNeedNoRegistry(t *testing.T) {
 		t.Errorf("by table %d, %d bytes were sent", again.ByTable, b.reg.Sent())
 	}
 	b.restart(t)
-	if whole := b.report(t, ref); whole.ByTable != 0 || b.reg.Sent() < size {
-		t.Errorf("by table %d, %d bytes of %d were sent", whole.ByTable, b.reg.Sent(), size)
+	if whole := b.report(t, ref); whole.ByTable != 0 {
+		t.Errorf("by table %d", whole.ByTable)
 	}
+	eventually(t, "the whole layer was sent", func() bool { return b.reg.Sent() >= size })
 }
 
 // TestTablesCanHideFiles shows why tables are not believed by default: the builder of an image leaves a package out of the table that
@@ -281,7 +281,7 @@ func TestWanted(t *testing.T) {
 		"a whiteout":             {tar.Header{Name: "bin/.wh.package.json", Mode: 0o755, Size: 100}, false},
 		"a directory":            {tar.Header{Name: "bin", Mode: 0o755, Typeflag: tar.TypeDir}, false},
 		"a module's manifest":    {tar.Header{Name: "node_modules/a/package.json"}, true},
-		"any other package.json": {tar.Header{Name: "package.json", Size: 100}, false},
+		"any other package.json": {tar.Header{Name: "package.json", Size: 100}, true},
 	} {
 		if c.h.Typeflag == 0 {
 			c.h.Typeflag = tar.TypeReg
