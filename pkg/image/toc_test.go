@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -66,12 +65,6 @@ func TestTOCReadsWhatIsWanted(t *testing.T) {
 			whole, err := readLayer(t.Context(), p, img)
 			if err != nil {
 				t.Fatal(err)
-			}
-			for reg.Sent() < img.Layers[0].Size { // the registry counts what it has sent, which is a moment after it is read
-				if t.Context().Err() != nil {
-					t.Fatal("the registry never sent the layer")
-				}
-				time.Sleep(time.Millisecond)
 			}
 			reg.ResetCounts()
 			names, contents, err := readTOC(t.Context(), p, img)

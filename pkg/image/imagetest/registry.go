@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -25,6 +26,7 @@ type Registry struct {
 	once    sync.Once
 
 	sent atomic.Int64 // bytes of bodies
+	busy atomic.Int64 // requests that are being answered
 
 	mu     sync.Mutex
 	counts map[string]int // by "METHOD path"
@@ -113,8 +115,11 @@ func (r *Registry) Count(part string) int {
 // Sent is the number of bytes of all bodies that were sent so far.
 func (r *Registry) Sent() int64 { return r.sent.Load() }
 
-// ResetCounts sets all counters to zero.
+// ResetCounts sets all counters to zero. It waits up to a second for answers under way, whose last bytes are counted after they are read.
 func (r *Registry) ResetCounts() {
+	for end := time.Now().Add(time.Second); r.busy.Load() > 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.counts)
@@ -135,6 +140,8 @@ func (r *Registry) count(match func(key string) bool) int {
 
 // ServeHTTP counts a request, then lets the login, the faults and the registry itself answer it, in this order.
 func (r *Registry) ServeHTTP(plain http.ResponseWriter, req *http.Request) {
+	r.busy.Add(1)
+	defer r.busy.Add(-1)
 	w := &counted{plain, &r.sent}
 	r.mu.Lock()
 	r.counts[req.Method+" "+req.URL.Path]++
