@@ -118,7 +118,7 @@ func (r *Registry) Sent() int64 { return r.sent.Load() }
 // ResetCounts sets all counters to zero. It waits up to a second for answers under way, whose last bytes are counted after they are read.
 func (r *Registry) ResetCounts() {
 	for end := time.Now().Add(time.Second); r.busy.Load() > 0 && time.Now().Before(end); {
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
