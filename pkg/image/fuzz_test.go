@@ -35,3 +35,26 @@ func FuzzReference(f *testing.F) {
 		}
 	})
 }
+
+// FuzzHosts reads hostile hosts.toml files: an error that names the file, or as many hosts as there are addresses at most.
+func FuzzHosts(f *testing.F) {
+	for _, text := range []string{
+		"server = \"https://docker.io\"\n[host.\"https://mirror.example\"]\n  capabilities = [\"pull\", \"resolve\"]\n  override_path = true\n",
+		"[host.\"http://a\".header]\nx = [\"1\", \"2\"]\n", "[host.\"a:5000/v2/x\"]\nskip_verify = true\nclient = [[\"c\", \"k\"]]\n", "host = {\"a\" = {}}", "[host]\n[host.a]\n[host.\"b\"]\n",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		const name = "/nonexistent/registry.example/hosts.toml"
+		hosts, err := image.ParseHosts(name, content)
+		if err != nil {
+			if !strings.Contains(err.Error(), name) {
+				t.Errorf("the error does not name the file: %v", err)
+			}
+			return
+		}
+		if hosts > strings.Count(string(content), "host") {
+			t.Errorf("%d hosts of %q", hosts, content)
+		}
+	})
+}
