@@ -16,7 +16,7 @@ import (
 	"github.com/runecast/runecast/pkg/store"
 )
 
-// lab is everything that the tests share: one API server, three servers of the product, one registry.
+// lab is everything that the tests share: one API server, four servers of the product, one registry.
 type lab struct {
 	*controlplane.Cluster
 	images  images
@@ -24,6 +24,7 @@ type lab struct {
 	main    *server      // up all the time
 	revoked *server      // loses its token in one test
 	stopped *server      // goes down in one test
+	secrets *server      // may read the cluster's pull secrets
 }
 
 // TestAPIServer starts the lab once and runs every test against it, each in a namespace of its own.
@@ -49,6 +50,7 @@ func TestAPIServer(t *testing.T) {
 	t.Run("TokenRevoked", l.testTokenRevoked)
 	t.Run("ServerDown", l.testServerDown)
 	t.Run("SilentRegistry", l.testSilentRegistry)
+	t.Run("PullSecrets", l.testPullSecrets)
 }
 
 // startLab brings everything up; what does not depend on each other comes up at the same time.
@@ -65,7 +67,7 @@ func startLab(t *testing.T) *lab {
 	l := &lab{images: serveImages(t)}
 	must(t, l.createServers(t.Context(), p))
 	var users []controlplane.WebhookUser
-	for _, s := range []*server{l.main, l.revoked, l.stopped} {
+	for _, s := range []*server{l.main, l.revoked, l.stopped, l.secrets} {
 		users = append(users, controlplane.WebhookUser{Host: s.host, Token: s.token})
 	}
 	var err error
@@ -73,7 +75,8 @@ func startLab(t *testing.T) *lab {
 	must(t, err)
 	must(t, p.buildFeed(t.Context()))
 	together, ctx := errgroup.WithContext(t.Context())
-	for _, s := range []*server{l.main, l.revoked, l.stopped} {
+	l.secrets.arguments = []string{"--kubeconfig", l.Kubeconfig}
+	for _, s := range []*server{l.main, l.revoked, l.stopped, l.secrets} {
 		together.Go(func() error { return s.start(ctx, ps) })
 	}
 	together.Go(func() error { return l.Await(ctx) })
@@ -84,16 +87,16 @@ func startLab(t *testing.T) *lab {
 	return l
 }
 
-// createServers fixes ports and tokens of the three servers, before the API server reads them.
+// createServers fixes ports and tokens of the servers, before the API server reads them.
 func (l *lab) createServers(ctx context.Context, p *product) error {
-	ports, err := controlplane.FreePorts(3)
+	ports, err := controlplane.FreePorts(4)
 	if err != nil {
 		return err
 	}
 	together, ctx := errgroup.WithContext(ctx)
-	for i, s := range []**server{&l.main, &l.revoked, &l.stopped} {
+	for i, s := range []**server{&l.main, &l.revoked, &l.stopped, &l.secrets} {
 		together.Go(func() error {
-			created, err := p.newServer(ctx, []string{"main", "revoked", "stopped"}[i], ports[i])
+			created, err := p.newServer(ctx, []string{"main", "revoked", "stopped", "secrets"}[i], ports[i])
 			*s = created
 			return err
 		})

@@ -121,6 +121,9 @@ type server struct {
 	dataDir string
 	host    string // 127.0.0.1:port
 	token   string
+
+	arguments []string // of serve, beside those that all have
+
 	process *controlplane.Process
 }
 
@@ -135,8 +138,8 @@ func (p *product) newServer(ctx context.Context, name, port string) (*server, er
 // start runs the server and waits until it is ready.
 func (s *server) start(ctx context.Context, ps *controlplane.Processes) error {
 	var err error
-	s.process, err = ps.Add(s.product.dir, "serve-"+s.name, s.product.binary, "serve", "--registry-allow-networks", "127.0.0.0/8",
-		"--data-dir", s.dataDir, "--listen", s.host, "--feed", s.product.feed)
+	command := append([]string{s.product.binary, "serve", "--registry-allow-networks", "127.0.0.0/8", "--data-dir", s.dataDir, "--listen", s.host, "--feed", s.product.feed}, s.arguments...)
+	s.process, err = ps.Add(s.product.dir, "serve-"+s.name, command...)
 	if err != nil {
 		return err
 	}

@@ -85,6 +85,7 @@ func (l *lab) register(ctx context.Context) error {
 		{"revoked-fail", l.revoked, func(w *admissionregistration.ValidatingWebhook) { w.FailurePolicy = &fail }},
 		{"revoked-ignore", l.revoked, func(w *admissionregistration.ValidatingWebhook) { w.FailurePolicy = &ignore }},
 		{"down-fail", l.stopped, func(w *admissionregistration.ValidatingWebhook) { w.FailurePolicy = &fail }},
+		{"pull-secrets", l.secrets, func(*admissionregistration.ValidatingWebhook) {}},
 		{"down-ignore", l.stopped, func(w *admissionregistration.ValidatingWebhook) { w.FailurePolicy = &ignore }},
 	} {
 		w, err := testWebhook(c.server, c.name, c.change)
