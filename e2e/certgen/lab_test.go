@@ -15,7 +15,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discovery "k8s.io/api/discovery/v1"
 	rbac "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/runecast/runecast/e2e/controlplane"
@@ -117,7 +119,25 @@ func (p *place) serviceAccount(t *testing.T, name string, create bool) *rest.Con
 	must(t, err)
 	config := rest.CopyConfig(p.Config)
 	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + p.namespace + ":" + name, Groups: []string{"system:authenticated"}}
+	p.awaitRights(t, config)
 	return config
+}
+
+// awaitRights waits until the API server goes by rights that were given a moment ago.
+func (p *place) awaitRights(t *testing.T, config *rest.Config) {
+	t.Helper()
+	client, err := kubernetes.NewForConfig(config)
+	must(t, err)
+	eventually(t, time.Minute, func() error {
+		_, err := client.CoreV1().Secrets(p.namespace).Get(t.Context(), caSecret, metav1.GetOptions{})
+		if err == nil || apierrors.IsNotFound(err) {
+			_, err = client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(t.Context(), p.managed, metav1.GetOptions{})
+		}
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return err
+	})
 }
 
 // endpointSlice tells where the front's servers are. The API server takes no loopback addresses, so others stand for them: see front.dial.
