@@ -1,0 +1,11 @@
+// Package controlplane plans how the files of a kubeadm control-plane node must be for its API server to authenticate to the webhook: by a
+// token that it finds in a kubeconfig, which an AdmissionConfiguration names, which a flag of the API server names
+// (https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#authenticate-apiservers).
+//
+// The API server of kubeadm is a static pod: the kubelet starts it from a manifest, and starts it anew when the manifest
+// changes. A mistake in it takes the control plane down. So a manifest is never made from its parsed form: text is put in
+// at the positions of its YAML nodes, and the outcome is parsed again and must be the old manifest with exactly the intended
+// change, or there is no plan. Comments, order and quoting stay as they are.
+//
+// A Plan is made from the node's files and changes nothing. What it shows never has the token in it.
+package controlplane
