@@ -35,7 +35,8 @@ API server to authenticate to the webhook: a kubeconfig with the token, an admis
 (the plugins of one that is in use are kept), and in the static pod's manifest a flag, a volume and
 its mount. It changes nothing, and shows no token.
 
-Carry the change out by hand, on every control-plane node, and the manifest last: saving it restarts
+Carry the change out by hand, on every control-plane node: the kubeconfig with mode 0600 and your
+token in the place of "(not shown)", and the manifest last, since saving it restarts
 the API server. Keep a copy of it outside the manifests folder, all of whose files the kubelet reads.
 
 Exit codes: 0 shown, also where nothing is to be done; 2 an error.`,
