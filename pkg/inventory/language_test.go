@@ -48,7 +48,7 @@ func TestNPM(t *testing.T) {
 		"odd other fields":   {text("node_modules/a/package.json", `{"name":"a","version":"1.0.0","engines":["node"],"unity":{},"contributes":[]}`), "a 1.0.0", ""},
 		"version is a list":  {text("node_modules/a/package.json", `{"name":"a","version":[]}`), "", "node_modules/a/package.json: it is no module's: its name or its version is not a text"},
 		"too large":          {text("node_modules/a/package.json", strings.Repeat(" ", 16<<20+1)), "", "unread node_modules/a/package.json: it is not read: it is larger than 16777216 bytes"},
-		"link, hard":         {hardlink("node_modules/a/package.json", "gone"), "", "unread node_modules/a/package.json: it is a hard link to gone, which the layer does not have"},
+		"link, hard":         {hardlink("node_modules/a/package.json", "gone"), "", "unread node_modules/a/package.json: it is a hard link to gone, which the layer does not have as a file"},
 		"name not in UTF-8":  {text("node_modules/a\xff/package.json", packageJSON("a", "1.0.0")), "a 1.0.0", ""},
 		"below another name": {text("my_node_modules/a/package.json", `{"name":"a","version":"1.0.0","private":true}`), "", ""},
 	} {

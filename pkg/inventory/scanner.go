@@ -205,7 +205,7 @@ func (s *scanner) hardLink(e *entry, hash uint64) error {
 		return nil
 	}
 	c := &contents{Kind: kind}
-	text := strings.ToValidUTF8(fmt.Sprintf("it is a hard link to %s, which the layer does not have", target), "\uFFFD")
+	text := strings.ToValidUTF8(fmt.Sprintf("it is a hard link to %s, which the layer does not have as a file", target), "\uFFFD")
 	switch {
 	case kind.isDatabase():
 		c.Fault, c.Fatal = text, KindCorrupt
