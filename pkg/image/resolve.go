@@ -66,6 +66,9 @@ func (p *Puller) tagDigest(ctx context.Context, t target, tag string) (string, e
 	}
 	found, err := p.shared(ctx, t, key, func(ctx context.Context, t target) (any, error) {
 		at := p.opts.Now()
+		if made, ok := p.tags.get(key); ok && made.at.After(known.at) && at.Sub(made.at) < p.opts.ResolveTTL {
+			return made.digest, nil // by the flight that landed between the look above and this one
+		}
 		if seen {
 			if digest, ok := p.headDigest(ctx, t, tag); ok {
 				p.tags.put(key, tagged{digest, at}, 1)
@@ -119,6 +122,9 @@ func (p *Puller) load(ctx context.Context, t target, digest string, want machine
 		return img, nil
 	}
 	found, err := p.shared(ctx, t, key, func(ctx context.Context, t target) (any, error) {
+		if img, ok := p.images.get(key); ok { // of a flight that landed meanwhile
+			return img, nil
+		}
 		img, err := p.fetchImage(ctx, t, digest, want)
 		if err != nil {
 			return nil, err
