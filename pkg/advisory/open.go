@@ -75,16 +75,33 @@ func (x *Index) checkHeader() error {
 	if n := binary.LittleEndian.Uint64(file[16:]); n != uint64(len(file)) {
 		return x.damaged("it has %d bytes and says that it has %d", len(file), n)
 	}
-	hash := sha256.New()
-	hash.Write(file[headerSize:])
-	hash.Write(file[:checksumStart])
-	if !bytes.Equal(hash.Sum(nil), file[checksumStart:headerSize]) {
+	if !bytes.Equal(checksum(file), file[checksumStart:headerSize]) {
 		return x.damaged("its checksum does not match its contents")
 	}
 	if n := binary.LittleEndian.Uint32(file[12:]); n != sectionCount {
 		return x.damaged("it has %d sections instead of %d", n, sectionCount)
 	}
 	return nil
+}
+
+// hashStep is how much of a mapped file is hashed before its pages are let go. It is a multiple of every system's page size.
+const hashStep = 1 << 20
+
+// checksum computes what the header's checksum must be. Pages of the mapping that were read count as the process's memory, so
+// that of a large index all but the few that matches need are let go again; the kernel keeps them as it keeps any file's.
+func checksum(mapped []byte) []byte {
+	hash := sha256.New()
+	for at := 0; at < len(mapped); at += hashStep {
+		piece := mapped[at:min(at+hashStep, len(mapped))]
+		if at == 0 {
+			hash.Write(piece[headerSize:])
+		} else {
+			hash.Write(piece)
+		}
+		_ = unix.Madvise(piece, unix.MADV_DONTNEED) // advice: memory alone suffers where it is not taken
+	}
+	hash.Write(mapped[:checksumStart])
+	return hash.Sum(nil)
 }
 
 func (x *Index) split(sections *[sectionCount][]byte) error {
