@@ -23,7 +23,8 @@ import (
 type gemExtractor struct{}
 
 func (gemExtractor) extract(_ context.Context, c candidate) (contents, error) {
-	lines := newLineReader(io.LimitReader(c.r, maxGemspec), min(c.size, maxGemspec))
+	limited := &io.LimitedReader{R: c.r, N: maxGemspec}
+	lines := newLineReader(limited, min(c.size, maxGemspec))
 	var stub, assigned found
 	for {
 		line, err := lines.next()
@@ -48,6 +49,9 @@ func (gemExtractor) extract(_ context.Context, c candidate) (contents, error) {
 		assigned = stub
 	}
 	if assigned.Name == "" || assigned.Version == "" {
+		if limited.N <= 0 {
+			return contents{}, fmt.Errorf("its first %d bytes name no gem with a version", maxGemspec)
+		}
 		return contents{}, errors.New("it names no gem with a version")
 	}
 	if len(assigned.Name)+len(assigned.Version) > maxGemField {
