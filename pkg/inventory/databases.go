@@ -45,6 +45,7 @@ func (m *merger) databases(ctx context.Context, paths []string) error {
 	m.ownLists(lists)
 	m.owners.sort()
 	m.danglingDatabases()
+	m.blockedDatabases()
 	return nil
 }
 
@@ -89,6 +90,19 @@ func (m *merger) danglingDatabases() {
 		end := m.fixed[fixed]
 		if _, ok := m.at(fixed, kind); !ok && kindAt(end) != kind {
 			m.unread("%s: links lead to %s, where no package database was read", fixed, end)
+		}
+	}
+}
+
+// blockedDatabases tells of directories in the place of a database.
+func (m *merger) blockedDatabases() {
+	ends := []string{m.fixed[dpkgStatus], m.fixed[apkInstalled], m.fixed[apkUsrMerged], m.fixed[rpmManifest]}
+	for _, name := range rpmNames() {
+		ends = append(ends, path.Join(m.fixed[rpmVar], name), path.Join(m.fixed[rpmSysimage], name))
+	}
+	for _, end := range ends {
+		if _, ok := m.overlay.files[end]; !ok && m.isDirectory(end) {
+			m.unread("%s: it is a directory and no package database", end)
 		}
 	}
 }

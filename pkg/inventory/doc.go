@@ -7,7 +7,8 @@
 // the Inventory of the image, so that a package whose file a later layer deletes or replaces is not in it. A Layer depends on
 // the layer's bytes alone and can be stored under the layer's digest and shared by every image that has it.
 //
-// Databases are read whole or not at all: one that cannot be read is an *Error. A language's file that cannot be read is
+// Databases are read whole or not at all: one that cannot be read, or is no regular file, is an *Error. An os-release that counts and cannot be
+// read, or is over 64 KiB, leaves the distribution unknown and is listed under Inventory.Unread, and so is a directory in a database's place. A language's file that cannot be read is
 // listed under Inventory.Unread where it is that of an installed package, since the image cannot be judged without it, and is a
 // warning elsewhere. Besides Options there are fixed bounds: 16 MiB of a package.json or of Python metadata, 4 MiB of either end of
 // a wheel or egg, 2 GiB of a Java archive and of what is unpacked from it (8 MiB in memory, beyond that a temporary file), four Java

@@ -22,7 +22,11 @@ func ScanEntries(ctx context.Context, from Entries, opts Options) (*Layer, error
 	if err := s.visit(ctx, from, func(_ int, h *tar.Header) bool { return Wanted(h) }, s.first); err != nil {
 		return nil, err
 	}
-	if s.needsSecond() {
+	again, err := s.needsSecond()
+	if err != nil {
+		return nil, err
+	}
+	if again {
 		if err := s.visit(ctx, from, s.wantsAgain, s.second); err != nil {
 			return nil, err
 		}

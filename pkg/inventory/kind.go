@@ -49,10 +49,22 @@ func fixedPaths() []string {
 	return []string{dpkgStatus, dpkgStatusD, dpkgInfo, apkInstalled, apkUsrMerged, rpmVar, rpmSysimage, rpmManifest, osRelease, osReleaseUsr}
 }
 
+// fixedFiles are the files that package managers and programs look for at fixed paths, below no link.
+func fixedFiles() []string {
+	files := []string{dpkgStatus, apkInstalled, apkUsrMerged, rpmManifest, osRelease, osReleaseUsr}
+	for _, name := range rpmNames() {
+		files = append(files, path.Join(rpmVar, name), path.Join(rpmSysimage, name))
+	}
+	return files
+}
+
 // isDatabase tells whether a kind is a list of the distribution's packages, which must never be read in part.
 func (k fileKind) isDatabase() bool {
 	return k == kindDpkg || k == kindDpkgPart || k == kindAPK || k == kindRPM || k == kindManifest
 }
+
+// mustBeRead tells whether a kind is one without which an image cannot be judged: a database, or what names its distribution.
+func (k fileKind) mustBeRead() bool { return k.isDatabase() || k == kindOS }
 
 // isLanguage tells whether a kind is a language's package or program, which a distribution's package may own.
 func (k fileKind) isLanguage() bool {

@@ -8,7 +8,7 @@ import (
 
 // layerFormat is the version of a stored Layer. It goes up with every change of what ScanLayer finds or how it is written, so
 // that results of an older version are not taken for those of this one.
-const layerFormat = 8
+const layerFormat = 9
 
 // Layer is what one layer contributes to the images that have it. It depends on the layer's bytes alone, can be stored as
 // JSON under the layer's digest, and is never changed after ScanLayer has returned it. A layer of 100,000 files takes about
@@ -36,7 +36,7 @@ type contents struct {
 	OS       *OS      `json:"os,omitempty"`      //
 	Warning  string   `json:"warning,omitempty"` // what could not be read; it lapses when a later layer removes the file
 	Unread   string   `json:"unread,omitempty"`  // why a language's file is not readable; it lapses in the same way
-	Fault    string   `json:"fault,omitempty"`   // why a package database is not readable
+	Fault    string   `json:"fault,omitempty"`   // why a package database or os-release is not readable
 	Fatal    Kind     `json:"fatal,omitempty"`   // the kind of Fault
 	Packed   []byte   `json:"owned,omitempty"`   // Owned as stored
 }

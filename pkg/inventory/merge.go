@@ -55,6 +55,8 @@ type merger struct {
 	layers  []*Layer
 	owners  owners
 	claims  claims
+
+	noRelease string // the os-release that counts and cannot be read
 }
 
 // resolveFixed follows the links at the fixed paths.
@@ -75,14 +77,43 @@ func (m *merger) at(fixed string, kind fileKind) (placed, bool) {
 	return f, ok && f.file.Kind == kind
 }
 
-// distribution finds os-release: etc/os-release counts before usr/lib/os-release.
+// distribution finds os-release: etc/os-release counts before usr/lib/os-release, even where it cannot be read.
 func (m *merger) distribution() {
 	for _, fixed := range []string{osRelease, osReleaseUsr} {
-		if f, ok := m.at(fixed, kindOS); ok && f.file.OS != nil {
-			m.inv.OS = *f.file.OS
+		end := m.fixed[fixed]
+		f, ok := m.at(fixed, kindOS)
+		var fault string
+		switch {
+		case ok && f.file.Fault == "":
+			if f.file.OS != nil {
+				m.inv.OS = *f.file.OS
+			}
 			return
+		case ok:
+			fault = f.file.Fault
+		case m.isDirectory(end):
+			fault = "it is a directory and no regular file"
+		default:
+			continue
+		}
+		m.noRelease = end
+		m.unread("%s: it is not read: %s: the distribution is not known", end, fault)
+		return
+	}
+}
+
+// isDirectory tells whether the image has a directory where no file was found that is recognised.
+func (m *merger) isDirectory(p string) bool {
+	tree := hashTree(p)
+	for _, l := range slices.Backward(m.layers) {
+		if l.dirs.has(tree[len(tree)-1]) {
+			return true
+		}
+		if (cover{replaced: l.replaced, dirs: l.dirs, opaque: l.opaque}).hides(tree) {
+			return false
 		}
 	}
+	return false
 }
 
 // packages takes the packages of every file that counts.
@@ -108,11 +139,19 @@ func (m *merger) packages(ctx context.Context) error {
 		if f.file.Unread != "" {
 			m.unreadFile(p, f.file)
 		}
-		if f.file.Warning != "" && !f.file.Kind.isDatabase() {
-			m.warn("%s: %s", p, f.file.Warning)
-		}
+		m.told(p, f.file)
 	}
 	return nil
+}
+
+// told passes on what a file's warning says, and why an os-release that does not count cannot be read.
+func (m *merger) told(p string, f *file) {
+	if f.Kind == kindOS && f.Fault != "" && p != m.noRelease {
+		m.warn("%s: it is not read: %s", p, f.Fault)
+	}
+	if f.Warning != "" && !f.Kind.isDatabase() {
+		m.warn("%s: %s", p, f.Warning)
+	}
 }
 
 // take lists the packages of one file.

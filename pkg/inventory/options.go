@@ -11,6 +11,7 @@ type Options struct {
 const (
 	maxResult    = 64 << 20 // bytes that a layer may contribute: paths, package names, path hashes
 	maxLinks     = 4 << 20  // bytes of symbolic links that are remembered during a scan
+	maxHardLinks = 16 << 20 // bytes of hard links that are remembered during a scan, with inodeSize for each
 	maxManifest  = 16 << 20 // package.json
 	maxHeader    = 16 << 20 // METADATA or PKG-INFO: as far as its header is looked for
 	maxZipEnd    = 4 << 20  // of either end of a wheel or egg, to find its metadata in
@@ -19,6 +20,7 @@ const (
 	maxPath      = 4096     // an entry's name and a link's target; PATH_MAX of Linux
 	maxCleared   = 32 << 20 // files and links that are looked through for those below entries which replace directories
 	maxWarnings  = 50       // warnings of one layer
+	inodeSize    = 64       // bytes that a hard link takes besides its path, about
 	pointerSize  = 256      // bytes that a Go program of before Go 1.18 takes until it is read again, about
 
 	maxManifestDepth = 10_000   // lists and objects within each other in a package.json, as package json allows

@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 )
@@ -12,8 +13,11 @@ import (
 type osReleaseExtractor struct{}
 
 func (osReleaseExtractor) extract(_ context.Context, c candidate) (contents, error) {
+	if c.size > maxOSRelease {
+		return contents{}, fmt.Errorf("it has %d bytes, more than %d", c.size, maxOSRelease)
+	}
 	os := &OS{}
-	lines := newLineReader(io.LimitReader(c.r, maxOSRelease), c.size)
+	lines := newLineReader(c.r, c.size)
 	for {
 		line, err := lines.next()
 		if errors.Is(err, io.EOF) {

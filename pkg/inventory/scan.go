@@ -22,7 +22,11 @@ func ScanLayer(ctx context.Context, open func(context.Context) (io.ReadCloser, e
 	if err := s.pass(ctx, open, s.first); err != nil {
 		return nil, err
 	}
-	if s.needsSecond() {
+	again, err := s.needsSecond()
+	if err != nil {
+		return nil, err
+	}
+	if again {
 		if err := s.pass(ctx, open, s.second); err != nil {
 			return nil, err
 		}
@@ -98,6 +102,7 @@ func tooLargeResult() error {
 
 // first handles an entry of the first pass.
 func (s *scanner) first(ctx context.Context, e *entry) error {
+	s.implyDirectory(e.path)
 	if what, of := whiteout(e.path); what != notWhiteout {
 		switch what {
 		case deletes:
@@ -111,8 +116,7 @@ func (s *scanner) first(ctx context.Context, e *entry) error {
 	hash := hashPath(e.path)
 	if e.header.Typeflag == tar.TypeDir {
 		s.dirs = append(s.dirs, hash)
-		delete(s.files, e.path)
-		delete(s.links, e.path)
+		s.forget(e.path)
 		return nil
 	}
 	if err := s.clear(e.path, hash); err != nil {
@@ -125,9 +129,11 @@ func (s *scanner) first(ctx context.Context, e *entry) error {
 		return s.hardLink(e, hash)
 	case tar.TypeSymlink:
 		s.symlink(e.path, e.header.Linkname)
+		s.replaced = append(s.replaced, hash)
+		return nil
+	default:
+		return s.irregular(e, hash)
 	}
-	s.replaced = append(s.replaced, hash)
-	return nil
 }
 
 // regular handles a regular file of the first pass.

@@ -19,7 +19,7 @@ type scanner struct {
 	start   [4]byte
 
 	files     map[string]*contents
-	above     map[uint64]struct{} // hashes of the directories above files: whether an entry can hide any is one look-up
+	above     map[uint64]struct{} // hashes of the directories above files and links: whether an entry can hide any is one look-up
 	links     map[string]string
 	linkBytes int
 	lostLink  string // the first link that did not fit
@@ -27,10 +27,14 @@ type scanner struct {
 	kept      int    // bytes that the result will have, about
 
 	replaced, dirs, opaque []uint64
+	fixed                  []string // see fixedFiles
 
-	pointers map[int]pendingProgram  // by entry number
-	wanted   map[string][]wantedLink // by target
-	aliases  []alias
+	pointers   map[int]pendingProgram // by entry number
+	inodes     map[string]inode       // of hard links, by their paths
+	inodeBytes int
+	wanted     map[string][]wantedLink // by the path of the file
+	aliases    []alias
+	aliased    map[string]struct{} // read for an alias
 }
 
 // pendingProgram is a program that the second pass has to finish.
@@ -57,20 +61,14 @@ func (p *pendingProgram) finish(ctx context.Context) {
 	}
 }
 
-// wantedLink is a hard link whose name says that it is worth reading, to a file that was not read as that.
-type wantedLink struct {
-	before   int // entry number of the link: the last file at target before it counts
-	path     string
-	contents *contents
-}
-
 // alias is where links lead from a fixed path: end is to be read as if it were at fixed.
 type alias struct{ end, fixed string }
 
 func newScanner(opts Options, readers map[fileKind]extractor) *scanner {
 	return &scanner{
-		opts: opts, readers: readers, files: map[string]*contents{}, above: map[uint64]struct{}{},
-		links: map[string]string{}, pointers: map[int]pendingProgram{}, wanted: map[string][]wantedLink{},
+		opts: opts, readers: readers, fixed: fixedFiles(), files: map[string]*contents{}, above: map[uint64]struct{}{},
+		links: map[string]string{}, pointers: map[int]pendingProgram{}, inodes: map[string]inode{},
+		wanted: map[string][]wantedLink{}, aliased: map[string]struct{}{},
 	}
 }
 
@@ -126,15 +124,12 @@ func (s *scanner) read(ctx context.Context, kind fileKind, as string, e *entry) 
 	if e.r.err != nil || ctx.Err() != nil || errors.As(err, &typed) || errors.As(err, &local) {
 		return nil, err
 	}
-	text := strings.ToValidUTF8(err.Error(), "\uFFFD")
-	if kind.isDatabase() {
-		return &contents{Kind: kind, Fault: text, Fatal: faultOf(err)}, nil
+	if kind.mustBeRead() {
+		failed := notRead(kind, "%v", err)
+		failed.Fatal = faultOf(err)
+		return failed, nil
 	}
-	text = "it is not read: " + text
-	if kind.isLanguage() {
-		return &contents{Kind: kind, Unread: text}, nil
-	}
-	return &contents{Kind: kind, Warning: text}, nil
+	return notRead(kind, "it is not read: %v", err), nil
 }
 
 // keep notes a file's contents. A file that tells nothing only hides what lower layers have.
@@ -144,15 +139,21 @@ func (s *scanner) keep(p string, hash uint64, c *contents) error {
 		return nil
 	}
 	s.files[p] = c
-	tree := hashTree(p)
-	for _, h := range tree[:len(tree)-1] {
-		s.above[h] = struct{}{}
-	}
+	tree := s.noteAbove(p)
 	s.kept += len(p) + 8*len(tree) + c.size()
 	if s.kept > maxResult {
 		return tooLargeResult()
 	}
 	return nil
+}
+
+// noteAbove remembers the directories above a file or link, and gives their hashes and its own.
+func (s *scanner) noteAbove(p string) []uint64 {
+	tree := hashTree(p)
+	for _, h := range tree[:len(tree)-1] {
+		s.above[h] = struct{}{}
+	}
+	return tree
 }
 
 // replace notes a path that hides what lower layers have at it, unless it can never be a program that they have.
@@ -162,10 +163,25 @@ func (s *scanner) replace(p string, hash uint64) {
 	}
 }
 
-// clear forgets what the layer has had so far at a path, and below it, since an entry follows that is no directory.
-func (s *scanner) clear(p string, hash uint64) error {
+// forget drops what the layer has had at a path itself.
+func (s *scanner) forget(p string) {
 	delete(s.files, p)
 	delete(s.links, p)
+	delete(s.inodes, p)
+}
+
+// implyDirectory notes that what should be a file at a fixed path is a directory, as an entry lies below it.
+func (s *scanner) implyDirectory(p string) {
+	for _, fixed := range s.fixed {
+		if len(p) > len(fixed) && p[len(fixed)] == '/' && p[:len(fixed)] == fixed {
+			s.dirs = append(s.dirs, hashPath(fixed))
+		}
+	}
+}
+
+// clear forgets what the layer has had so far at a path, and below it, since an entry follows that is no directory.
+func (s *scanner) clear(p string, hash uint64) error {
+	s.forget(p)
 	if _, hides := s.above[hash]; hides {
 		if s.cleared += len(s.files) + len(s.links); s.cleared > maxCleared {
 			return &Error{Kind: KindTooLarge, Path: p, Err: errors.New("too many entries before it replace directories of the same layer")}
@@ -186,36 +202,7 @@ func (s *scanner) symlink(p, target string) {
 		return
 	}
 	s.links[p] = target
-}
-
-// hardLink handles another name of a file that the layer has had already.
-func (s *scanner) hardLink(e *entry, hash uint64) error {
-	target := cleanPath(e.header.Linkname)
-	if link, ok := s.links[target]; ok {
-		s.symlink(e.path, link)
-		s.replaced = append(s.replaced, hash)
-		return nil
-	}
-	kind, of := classify(e.path), s.files[target]
-	switch {
-	case of != nil && (of.Kind == kind || of.Kind.isProgram() && kind == kindNone):
-		return s.keep(e.path, hash, of)
-	case kind == kindNone:
-		s.replaced = append(s.replaced, hash)
-		return nil
-	}
-	c := &contents{Kind: kind}
-	text := strings.ToValidUTF8(fmt.Sprintf("it is a hard link to %s, which the layer does not have as a file", target), "\uFFFD")
-	switch {
-	case kind.isDatabase():
-		c.Fault, c.Fatal = text, KindCorrupt
-	case kind.isLanguage():
-		c.Unread = text
-	default:
-		c.Warning = text
-	}
-	s.wanted[target] = append(s.wanted[target], wantedLink{before: e.number, path: e.path, contents: c})
-	return s.keep(e.path, hash, c)
+	s.noteAbove(p)
 }
 
 // isEmpty tells whether there is nothing to keep of a file. A database is kept without any package too: that it is there

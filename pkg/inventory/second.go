@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"archive/tar"
 	"context"
 	"path"
 	"slices"
@@ -9,20 +10,53 @@ import (
 
 // needsSecond tells, after the first pass, whether the layer has to be read again: for hard links with a telling name, for
 // what a link at a fixed path leads to under a name that tells nothing, and for programs of before Go 1.18, of Rust or of .NET.
-func (s *scanner) needsSecond() bool {
-	for target, links := range s.wanted {
-		links = slices.DeleteFunc(links, func(w wantedLink) bool { return s.files[w.path] != w.contents })
-		if s.wanted[target] = links; len(links) == 0 {
-			delete(s.wanted, target)
-		}
-	}
+func (s *scanner) needsSecond() (bool, error) {
+	s.dropUnheld()
 	for _, fixed := range fixedPaths() {
 		end, ok := resolve(s.links, fixed, nil)
 		if ok && end != fixed && kindAt(end) != kindAt(fixed) {
 			s.aliases = append(s.aliases, alias{end: end, fixed: fixed})
 		}
 	}
-	return len(s.wanted)+len(s.aliases)+len(s.pointers) > 0
+	if len(s.aliases) > 0 {
+		if err := s.wantAliased(); err != nil {
+			return false, err
+		}
+	}
+	return len(s.wanted)+len(s.aliases)+len(s.pointers) > 0, nil
+}
+
+// dropUnheld drops the hard links of which every name was replaced.
+func (s *scanner) dropUnheld() {
+	if len(s.wanted) == 0 {
+		return
+	}
+	held := make(map[*contents]struct{}, len(s.files))
+	for _, c := range s.files {
+		held[c] = struct{}{}
+	}
+	for p, links := range s.wanted {
+		links = slices.DeleteFunc(links, func(w wantedLink) bool { _, ok := held[w.contents]; return !ok })
+		if s.wanted[p] = links; len(links) == 0 {
+			delete(s.wanted, p)
+		}
+	}
+}
+
+// wantAliased has the hard links read that links at a fixed path lead to.
+func (s *scanner) wantAliased() error {
+	for p, node := range s.inodes {
+		as, kind := s.aliasOf(p)
+		if kind == kindNone {
+			continue
+		}
+		c := notRead(kind, "it is a hard link to %s, which the layer does not have as a file", node.path)
+		s.want(node, as, c)
+		if err := s.keep(p, hashPath(p), c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // kindAt gives the kind of a fixed path; for a directory, that of the files in it.
@@ -38,7 +72,7 @@ func kindAt(p string) fileKind {
 // second handles an entry of the second pass.
 func (s *scanner) second(ctx context.Context, e *entry) error {
 	if !isRegular(e.header.Typeflag) {
-		return nil
+		return s.secondIrregular(e)
 	}
 	if pending, ok := s.pointers[e.number]; ok {
 		ranges := []*capture{pending.rust}
@@ -67,6 +101,34 @@ func (s *scanner) second(ctx context.Context, e *entry) error {
 	return s.readWanted(ctx, e, links)
 }
 
+// secondIrregular notes what took the place of a file that the second pass is for, so that no earlier one is taken for it.
+func (s *scanner) secondIrregular(e *entry) error {
+	is := "the layer does not have as a file"
+	if flag := e.header.Typeflag; flag != tar.TypeLink && flag != tar.TypeSymlink {
+		is = "is " + typeName(flag) + " and no regular file"
+	}
+	for _, w := range s.wanted[e.path] {
+		if e.number < w.before {
+			*w.contents = *notRead(w.contents.Kind, "it is a hard link to %s, which %s", e.path, is)
+		}
+	}
+	as, kind := s.aliasOf(e.path)
+	switch e.header.Typeflag {
+	case tar.TypeLink, tar.TypeSymlink: // where these lead is known
+		return nil
+	case tar.TypeDir:
+		if _, read := s.aliased[e.path]; read {
+			delete(s.files, e.path)
+		}
+		return nil
+	}
+	if kind == kindNone || classify(as) != kind {
+		return nil
+	}
+	s.aliased[e.path] = struct{}{}
+	return s.keep(e.path, hashPath(e.path), notRead(kind, "it is %s and no regular file", typeName(e.header.Typeflag)))
+}
+
 // readWanted reads a file for the hard links to it.
 func (s *scanner) readWanted(ctx context.Context, e *entry, links []wantedLink) error {
 	var shared *contents
@@ -75,7 +137,7 @@ func (s *scanner) readWanted(ctx context.Context, e *entry, links []wantedLink) 
 			continue
 		}
 		if shared == nil || shared.Kind != w.contents.Kind {
-			c, err := s.read(ctx, w.contents.Kind, w.path, e)
+			c, err := s.read(ctx, w.contents.Kind, w.as, e)
 			if err != nil {
 				return err
 			}
@@ -103,6 +165,7 @@ func (s *scanner) readAlias(ctx context.Context, e *entry) error {
 	if err != nil {
 		return err
 	}
+	s.aliased[e.path] = struct{}{}
 	return s.keep(e.path, hashPath(e.path), c)
 }
 
@@ -118,7 +181,7 @@ func (s *scanner) aliasOf(p string) (as string, kind fileKind) {
 			as = path.Join(a.fixed, rest)
 		}
 		kind = classify(as)
-		if kind == kindNone || s.files[p] != nil && !s.files[p].Kind.isProgram() {
+		if _, again := s.aliased[p]; kind == kindNone || s.files[p] != nil && !again && !s.files[p].Kind.isProgram() {
 			continue
 		}
 		return as, kind
