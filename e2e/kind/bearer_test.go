@@ -128,12 +128,18 @@ func (l *lab) testConfigurationByHand(t *testing.T) {
 		t.Fatalf("the operator finds service %q, port %q, bundle %s (%v)", service, port, pem, err)
 	}
 	l.namespace(t, operated, map[string]string{"operated": "yes"})
-	l.apply(t, "create", `apiVersion: admissionregistration.k8s.io/v1
+	l.apply(t, "create", operatorYAML(service, port, bundle))
+	l.awaitOperated(t)
+}
+
+// operatorYAML is the configuration that an operator writes by hand, in bearer mode.
+func operatorYAML(service, port, bundle string) string {
+	return `apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingWebhookConfiguration
 metadata:
-  name: `+operatorConfig+`
+  name: ` + operatorConfig + `
 webhooks:
-- name: `+operatorWebhook+`
+- name: ` + operatorWebhook + `
   rules:
   - apiGroups: ["*"]
     apiVersions: ["v1"]
@@ -146,15 +152,14 @@ webhooks:
   clientConfig:
     service:
       namespace: runecast
-      name: `+service+`
+      name: ` + service + `
       path: /rc2/api/v2/k8s-admission-policy-review/policy/2
-      port: `+port+`
-    caBundle: `+bundle+`
+      port: ` + port + `
+    caBundle: ` + bundle + `
   admissionReviewVersions: ["v1", "v1beta1"]
   sideEffects: None
   timeoutSeconds: 10
-`)
-	l.awaitOperated(t)
+`
 }
 
 // awaitOperated waits until the operator's configuration judges.

@@ -61,23 +61,6 @@ func mergeAdmission(other []byte, folder string) ([]byte, error) {
 	return encode(root)
 }
 
-// kubeconfig gives the file with the token, for the user that is named as the webhook's host
-// (https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#authenticate-apiservers).
-func kubeconfig(user, token string) ([]byte, error) {
-	type credential struct {
-		Token string `yaml:"token"`
-	}
-	type named struct {
-		Name string     `yaml:"name"`
-		User credential `yaml:"user"`
-	}
-	return encode(struct {
-		APIVersion string  `yaml:"apiVersion"`
-		Kind       string  `yaml:"kind"`
-		Users      []named `yaml:"users"`
-	}{"v1", "Config", []named{{user, credential{token}}}})
-}
-
 func encode(value any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)

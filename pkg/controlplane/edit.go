@@ -18,18 +18,29 @@ type change struct {
 	text       string
 }
 
-// edit gives the manifest with the flag, the volume and its mount, or its own bytes where it has them all.
-func (m *manifest) edit() ([]byte, error) {
+// edit gives the manifest with the flag, the volume and its mount, or its own bytes where it has them all. A word for restart
+// is put into an annotation, so that the kubelet restarts the pod in any case.
+func (m *manifest) edit(restart string) ([]byte, error) {
 	changes, err := m.changes()
+	if err == nil && restart != "" {
+		var mark change
+		mark, err = m.mark(restart)
+		changes = append(changes, mark)
+	}
 	if err != nil || len(changes) == 0 {
 		return m.text, err
 	}
+	return m.with(changes, m.verify)
+}
+
+// with carries changes out, and has what comes out looked at.
+func (m *manifest) with(changes []change, verify func([]byte) error) ([]byte, error) {
 	sort.SliceStable(changes, func(i, j int) bool { return changes[i].start > changes[j].start })
 	edited := string(m.text)
 	for _, c := range changes {
 		edited = edited[:c.start] + c.text + edited[c.end:]
 	}
-	if err := m.verify([]byte(edited)); err != nil {
+	if err := verify([]byte(edited)); err != nil {
 		return nil, fmt.Errorf("it is laid out in a way that cannot be edited safely (%w): make the change by hand", err)
 	}
 	return []byte(edited), nil
@@ -63,10 +74,10 @@ func (m *manifest) changes() ([]change, error) {
 			return nil, fmt.Errorf("it mounts the volume %s at %s, where %s of the node must be", mount.Name, mount.MountPath, ConfigDir)
 		}
 	}
-	if err := add(m.insert(m.mountsKey, m.volumeMounts, mountText, []string{"mountPath: " + ConfigDir, "name: " + volume, "readOnly: true"})); err != nil {
+	if err := add(m.insert(m.mountsKey, m.volumeMounts, mountText, mountLines())); err != nil {
 		return nil, err
 	}
-	err := add(m.insert(m.volumesKey, m.volumes, volumeText, []string{"hostPath:", "  path: " + ConfigDir, "  type: DirectoryOrCreate", "name: " + volume}))
+	err := add(m.insert(m.volumesKey, m.volumes, volumeText, volumeLines()))
 	return changes, err
 }
 
@@ -75,16 +86,21 @@ const (
 	volumeText = `{"hostPath": {"path": "` + ConfigDir + `", "type": "DirectoryOrCreate"}, "name": "` + volume + `"}`
 )
 
+func mountLines() []string {
+	return []string{"mountPath: " + ConfigDir, "name: " + volume, "readOnly: true"}
+}
+
+func volumeLines() []string {
+	return []string{"hostPath:", "  path: " + ConfigDir, "  type: DirectoryOrCreate", "name: " + volume}
+}
+
 // insert puts an item into a list: on lines of its own below the line of a node, or, in a list within brackets, in flow form
 // where the first item begins. Flow form is JSON, so that a manifest in JSON stays one.
 func (m *manifest) insert(below, list *yaml.Node, flow string, lines []string) (change, error) {
 	if list.Style&yaml.FlowStyle != 0 {
 		return m.insertFlow(list, flow)
 	}
-	ending := "\n"
-	if strings.Contains(string(m.text), "\r\n") {
-		ending = "\r\n"
-	}
+	ending := m.ending()
 	at := m.offset(below.Line+1, 1)
 	if at < 0 {
 		return change{}, errors.New("it ends too early")
@@ -142,6 +158,53 @@ func (m *manifest) replace(node *yaml.Node, old, text string) (change, error) {
 	return change{start + i, start + i + len(old), text}, nil
 }
 
+// mark puts the annotation in that restarts the pod, or changes it.
+func (m *manifest) mark(restart string) (change, error) {
+	pair := restartKey + `: "` + restart + `"`
+	switch {
+	case m.restarted != nil:
+		return m.replace(m.restarted, m.restarted.Value, restart)
+	case m.metadata == nil || m.metadata.Kind != yaml.MappingNode:
+		return change{}, errors.New("it has no metadata, which the manifest of kubeadm has: set this API server up by hand")
+	case m.annotations == nil:
+		return m.insertPair(m.metadataKey, m.metadata, `"annotations": {"`+restartKey+`": "`+restart+`"}`, "annotations:", "  "+pair)
+	case m.annotations.Kind != yaml.MappingNode:
+		return change{}, errors.New("its annotations are no mapping")
+	}
+	return m.insertPair(m.annotationsKey, m.annotations, `"`+restartKey+`": "`+restart+`"`, pair)
+}
+
+// insertPair puts a key into a mapping, as insert puts an item into a list.
+func (m *manifest) insertPair(below, mapping *yaml.Node, flow string, lines ...string) (change, error) {
+	if mapping.Style&yaml.FlowStyle != 0 {
+		at := m.offset(mapping.Line, mapping.Column)
+		if at < 0 || m.text[at] != '{' {
+			return change{}, errors.New("a mapping is not where it should be")
+		}
+		if len(mapping.Content) > 0 {
+			flow += ", "
+		}
+		return change{at + 1, at + 1, flow}, nil
+	}
+	at := m.offset(below.Line+1, 1)
+	if at < 0 || len(mapping.Content) == 0 {
+		return change{}, errors.New("it ends too early")
+	}
+	var b strings.Builder
+	for _, line := range lines {
+		b.WriteString(strings.Repeat(" ", mapping.Content[0].Column-1) + line + m.ending())
+	}
+	return change{at, at, b.String()}, nil
+}
+
+// ending is how the manifest's lines end.
+func (m *manifest) ending() string {
+	if strings.Contains(string(m.text), "\r\n") {
+		return "\r\n"
+	}
+	return "\n"
+}
+
 // offset gives the byte of a line and a column, which count from 1; the column counts characters. The line after the last is
 // the end of the text; what is beyond gives -1.
 func (m *manifest) offset(line, column int) int {
@@ -187,12 +250,16 @@ func (m *manifest) verify(edited []byte) error {
 	return nil
 }
 
-// without takes from a parsed manifest all that an edit may change: the flag, the mount and the volume.
+// without takes from a parsed manifest all that an edit may change: the flag, the mount, the volume and the annotation.
 func without(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
+		delete(value, restartKey)
 		for key := range value {
 			value[key] = without(value[key])
+			if empty, ok := value[key].(map[string]any); ok && key == "annotations" && len(empty) == 0 {
+				delete(value, key)
+			}
 		}
 	case []any:
 		var kept []any

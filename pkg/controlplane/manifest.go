@@ -15,6 +15,9 @@ const (
 	admissionFlag = "--admission-control-config-file"
 	container     = "kube-apiserver"
 	volume        = "etc-kubernetes-config"
+	// restartKey is an annotation whose change restarts the pod where nothing else in its manifest changes, as kubectl rollout
+	// restart does with one of its own.
+	restartKey = "runecast.com/restartedAt"
 )
 
 // manifest is a static pod's manifest with what an edit needs to know of it.
@@ -25,6 +28,10 @@ type manifest struct {
 	commandKey, mountsKey, volumesKey *yaml.Node
 	flag                              *yaml.Node // the item that has the flag's value, nil without the flag
 	value                             string     // the flag's value
+	metadataKey, metadata             *yaml.Node
+	annotationsKey, annotations       *yaml.Node
+	restarted                         *yaml.Node // value of the annotation that restarts the pod, nil without one
+	args                              *yaml.Node
 	mounts                            []mount
 	hostPaths                         map[string]string // volume → path on the node
 }
@@ -62,10 +69,13 @@ func parseManifest(text []byte) (*manifest, error) {
 	if len(m.command.Content) == 0 || path.Base(m.command.Content[0].Value) != container {
 		return nil, fmt.Errorf("its command does not begin with %s, as that of kubeadm does: set this API server up by hand", container)
 	}
-	_, args := field(server, "args")
-	if err := m.findFlag(m.command, args); err != nil {
+	_, m.args = field(server, "args")
+	if err := m.findFlag(m.command, m.args); err != nil {
 		return nil, err
 	}
+	m.metadataKey, m.metadata = field(root, "metadata")
+	m.annotationsKey, m.annotations = field(m.metadata, "annotations")
+	_, m.restarted = field(m.annotations, restartKey)
 	if err := m.findVolumes(); err != nil {
 		return nil, err
 	}
@@ -193,4 +203,40 @@ func named(list *yaml.Node, name string) *yaml.Node {
 		}
 	}
 	return nil
+}
+
+// arguments are the command line of the API server as the manifest has it, and so as its pod has it.
+func (m *manifest) arguments() []string {
+	var all []string
+	for _, list := range []*yaml.Node{m.command, m.args} {
+		if list == nil {
+			continue
+		}
+		for _, item := range list.Content {
+			all = append(all, item.Value)
+		}
+	}
+	return all
+}
+
+// argument gives the value of a flag of the API server, or what it is without one.
+func (m *manifest) argument(name, otherwise string) string {
+	all := m.arguments()
+	for i, item := range all {
+		if value, ok := strings.CutPrefix(item, name+"="); ok {
+			return value
+		}
+		if item == name && i+1 < len(all) {
+			return all[i+1]
+		}
+	}
+	return otherwise
+}
+
+// restartedAt is the value of the annotation, or "".
+func (m *manifest) restartedAt() string {
+	if m.restarted == nil {
+		return ""
+	}
+	return m.restarted.Value
 }

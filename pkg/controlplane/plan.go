@@ -2,15 +2,11 @@ package controlplane
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"net"
 	"os"
 	"path"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pmezard/go-difflib/difflib"
 )
@@ -26,7 +22,6 @@ const (
 const (
 	maxFile = 1 << 20 // bytes of a file that is read
 	around  = 3       // lines around a change in a diff
-	noToken = "(not shown)"
 )
 
 // Options say what to set up.
@@ -34,6 +29,17 @@ type Options struct {
 	Root    string // folder that the node's file system is mounted at; "" and "/" are this machine
 	Address string // host:port of the webhook, as its configuration names it
 	Token   string // API token; "" where it is not known yet, and then one that is there is right
+	// Now is the time that a manifest is marked with to restart its pod where nothing else in it changes (default time.Now).
+	Now func() time.Time
+
+	restart string // that a run which was ended marked, or meant to mark, the manifest with
+}
+
+func (o Options) now() time.Time {
+	if o.Now == nil {
+		return time.Now()
+	}
+	return o.Now()
 }
 
 // FileChange is what one file needs.
@@ -41,6 +47,7 @@ type FileChange struct {
 	Path   string `json:"path"`           // on the node, without the root
 	Action string `json:"action"`         // none, create or update
 	Diff   string `json:"diff,omitempty"` // unified, without tokens
+	Mode   string `json:"mode,omitempty"` // how the permissions change, "0644 to 0600"; "" where they stay
 }
 
 // Actions that a file needs.
@@ -59,99 +66,180 @@ type Plan struct {
 
 // Make reads a node's files and says what they need. It changes nothing. Its errors name the file, and have no token.
 func Make(options Options) (*Plan, error) {
-	user, err := userName(options.Address)
+	d, done, err := newDisk(options.Root)
 	if err != nil {
 		return nil, err
 	}
-	text, err := read(options.Root, ManifestFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("this is no control-plane node of kubeadm, or --root is not its file system: %w", err)
-	}
+	defer func() { _ = done() }() // nothing was written
+	made, err := makeDraft(d, options)
 	if err != nil {
 		return nil, err
 	}
-	m, err := parseManifest(text)
+	return made.plan()
+}
+
+// target is a file as it is, nil where there is none, and as it must be.
+type target struct {
+	path string
+	old  *content
+	new  content
+}
+
+func (t *target) same() bool {
+	return t.old != nil && bytes.Equal(t.old.text, t.new.text) && t.old.mode == t.new.mode
+}
+
+// draft is a plan with the bytes of its files.
+type draft struct {
+	kubeconfig, admission, manifest target
+	user                            string
+	token                           string // what the API server is to have; "" where it is not known
+	before                          *manifest
+}
+
+// targets are the files in the order in which they must be written.
+func (d *draft) targets() []*target { return []*target{&d.kubeconfig, &d.admission, &d.manifest} }
+
+func (d *draft) done() bool {
+	return d.kubeconfig.same() && d.admission.same() && d.manifest.same()
+}
+
+func makeDraft(d disk, options Options) (*draft, error) {
+	made := &draft{}
+	var err error
+	if made.user, err = userName(options.Address); err != nil {
+		return nil, err
+	}
+	old, err := load(d, ManifestFile)
+	if err != nil {
+		return nil, err
+	}
+	if old == nil {
+		return nil, fmt.Errorf("this is no control-plane node of kubeadm, or --root is not its file system: there is no %s", ManifestFile)
+	}
+	if made.before, err = parseManifest(old.text); err != nil {
+		return nil, fmt.Errorf("manifest %s: %w", ManifestFile, err)
+	}
+	if err := made.draftKubeconfig(d, options.Token); err != nil {
+		return nil, err
+	}
+	if err := made.draftAdmission(d); err != nil {
+		return nil, err
+	}
+	mark := options.restart
+	if mark == made.before.restartedAt() {
+		mark = ""
+	}
+	edited, err := made.before.edit(mark)
+	if err == nil && bytes.Equal(edited, old.text) && (!made.kubeconfig.same() || !made.admission.same()) {
+		edited, err = made.before.edit(options.now().UTC().Format(time.RFC3339))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", ManifestFile, err)
 	}
-	edited, err := m.edit()
+	made.manifest = target{ManifestFile, old, content{text: edited, mode: old.mode, uid: old.uid, gid: old.gid}}
+	return made, nil
+}
+
+func (d *draft) draftKubeconfig(files disk, token string) error {
+	old, err := load(files, KubeconfigFile)
 	if err != nil {
-		return nil, fmt.Errorf("manifest %s: %w", ManifestFile, err)
+		return err
 	}
-	kubeconfigChange, err := planKubeconfig(options, user)
+	t := target{path: KubeconfigFile, old: old, new: content{mode: 0o600, uid: os.Getuid(), gid: os.Getgid()}}
+	var text []byte
+	if old != nil {
+		text, t.new.uid, t.new.gid = old.text, old.uid, old.gid
+		t.new.mode = old.mode &^ 0o077 // the token is root's alone
+	}
+	if d.token = token; token == "" {
+		d.token = tokenOf(text, d.user)
+	}
+	wanted := d.token
+	if wanted == "" {
+		wanted = noToken
+	}
+	if t.new.text, err = mergeKubeconfig(text, d.user, wanted); err != nil {
+		return fmt.Errorf("kubeconfig %s: %w: move it away, or set it right", KubeconfigFile, err)
+	}
+	d.kubeconfig = t
+	return nil
+}
+
+func (d *draft) draftAdmission(files disk) error {
+	old, err := load(files, AdmissionFile)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	admissionChange, err := planAdmission(options.Root, m)
-	if err != nil {
-		return nil, err
+	t := target{path: AdmissionFile, old: old, new: content{mode: 0o644, uid: os.Getuid(), gid: os.Getgid()}}
+	base, name, folder := []byte(freshStart), AdmissionFile, ConfigDir
+	if old != nil {
+		base = old.text
+		t.new.mode, t.new.uid, t.new.gid = old.mode, old.uid, old.gid
 	}
-	manifestChange, err := compare(ManifestFile, text, edited)
-	if err != nil {
-		return nil, err
+	if m := d.before; m.flag != nil && m.value != AdmissionFile { // another one is in use: its plugins are kept
+		name, folder = m.value, path.Dir(m.value)
+		onNode := m.onNode(name)
+		if onNode == "" {
+			return fmt.Errorf("manifest %s: %s names %s, which no hostPath volume of the pod has", ManifestFile, admissionFlag, name)
+		}
+		used, err := load(files, onNode)
+		if err == nil && used == nil {
+			err = fmt.Errorf("there is no %s", onNode)
+		}
+		if err != nil {
+			return fmt.Errorf("the admission configuration that the API server uses: %w", err)
+		}
+		base = used.text
 	}
-	plan := &Plan{Files: []FileChange{kubeconfigChange, admissionChange, manifestChange}, Restarts: manifestChange.Action != ActionNone, Done: true}
-	for i := range plan.Files {
-		plan.Done = plan.Done && plan.Files[i].Action == ActionNone
+	if t.new.text, err = mergeAdmission(base, folder); err != nil {
+		return fmt.Errorf("admission configuration %s: %w", name, err)
+	}
+	d.admission = t
+	return nil
+}
+
+// plan shows a draft, without tokens.
+func (d *draft) plan() (*Plan, error) {
+	plan := &Plan{Done: d.done(), Restarts: !d.manifest.same()}
+	for _, t := range d.targets() {
+		old, text := []byte(nil), t.new.text
+		var err error
+		if t.old != nil {
+			old = t.old.text
+		}
+		if t == &d.kubeconfig {
+			old, text, err = d.redacted(old, text)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("show %s: %w", t.path, err)
+		}
+		change, err := compare(t.path, old, text)
+		if err != nil {
+			return nil, err
+		}
+		if t.old != nil && t.old.mode != t.new.mode {
+			change.Action, change.Mode = ActionUpdate, fmt.Sprintf("%04o to %04o", t.old.mode, t.new.mode)
+		}
+		plan.Files = append(plan.Files, change)
 	}
 	return plan, nil
 }
 
-func planKubeconfig(options Options, user string) (FileChange, error) {
-	old, err := read(options.Root, KubeconfigFile)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return FileChange{}, err
+// redacted gives the kubeconfig as it is and as it will be without credentials, so that a new token shows as a change.
+func (d *draft) redacted(old, text []byte) (was, is []byte, err error) {
+	if bytes.Equal(old, text) {
+		return nil, nil, nil
 	}
-	shown, err := kubeconfig(user, noToken)
-	if err != nil {
-		return FileChange{}, err
+	if was, err = redact(old, d.user, noToken); err != nil {
+		return nil, nil, err
 	}
-	if old == nil {
-		return compare(KubeconfigFile, nil, shown)
+	word := noToken
+	if old != nil && tokenOf(old, d.user) != tokenOf(text, d.user) {
+		word = newToken
 	}
-	token := tokenOf(old, user)
-	if token != "" && (options.Token == "" || options.Token == token) {
-		return FileChange{Path: KubeconfigFile, Action: ActionNone}, nil
-	}
-	// What else is in the file may be a credential too.
-	return compare(KubeconfigFile, []byte("# another user or token, not shown\n"), shown)
-}
-
-// tokenOf gives the token of a user in a kubeconfig, or "".
-func tokenOf(text []byte, user string) string {
-	root, err := parseOne(text)
-	if err != nil {
-		return ""
-	}
-	_, users := field(root, "users")
-	_, credential := field(named(users, user), "user")
-	return scalar(credential, "token")
-}
-
-func planAdmission(root string, m *manifest) (FileChange, error) {
-	old, err := read(root, AdmissionFile)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return FileChange{}, err
-	}
-	base, name, folder := []byte(freshStart), AdmissionFile, ConfigDir
-	switch {
-	case m.flag != nil && m.value != AdmissionFile: // another one is in use: its plugins are kept
-		name, folder = m.value, path.Dir(m.value)
-		onNode := m.onNode(name)
-		if onNode == "" {
-			return FileChange{}, fmt.Errorf("manifest %s: %s names %s, which no hostPath volume of the pod has", ManifestFile, admissionFlag, name)
-		}
-		if base, err = read(root, onNode); err != nil {
-			return FileChange{}, fmt.Errorf("the admission configuration that the API server uses: %w", err)
-		}
-	case old != nil:
-		base = old
-	}
-	merged, err := mergeAdmission(base, folder)
-	if err != nil {
-		return FileChange{}, fmt.Errorf("admission configuration %s: %w", name, err)
-	}
-	return compare(AdmissionFile, old, merged)
+	is, err = redact(text, d.user, word)
+	return was, is, err
 }
 
 // compare gives the change from the old content of a file, nil where there is none, to the new one.
@@ -159,11 +247,11 @@ func compare(name string, old, text []byte) (FileChange, error) {
 	change := FileChange{Path: name, Action: ActionUpdate}
 	from := name
 	switch {
-	case old == nil:
-		change.Action, from = ActionCreate, "/dev/null"
 	case bytes.Equal(old, text):
 		change.Action = ActionNone
 		return change, nil
+	case old == nil:
+		change.Action, from = ActionCreate, "/dev/null"
 	}
 	diff, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
 		A: lines(old), B: lines(text), FromFile: from, ToFile: name, Context: around,
@@ -182,49 +270,4 @@ func lines(text []byte) []string {
 		all = append(all, strings.TrimSuffix(line, "\n")+"\n")
 	}
 	return all
-}
-
-// userName gives the name that the API server looks a webhook's user up by: host:port, without the port 443.
-func userName(address string) (string, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return "", fmt.Errorf("address %q: write host:port, as in runecast-nginx.runecast.svc:9080: %w", address, err)
-	}
-	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || number == 0 || host == "" || strings.ContainsAny(host, "/@ ") {
-		return "", fmt.Errorf("address %q: write host:port, as in runecast-nginx.runecast.svc:9080", address)
-	}
-	if number == 443 {
-		return host, nil
-	}
-	return address, nil
-}
-
-// open opens a file of the node. Links of a mounted file system do not lead out of it, into the one of this machine.
-func open(root, name string) (*os.File, error) {
-	if root == "" || root == "/" {
-		return os.Open(name) //nolint:gosec // a path of the node's manifest; the caller says which file
-	}
-	return os.OpenInRoot(root, strings.TrimPrefix(path.Clean(name), "/"))
-}
-
-// read reads a regular file of the node.
-func read(root, name string) ([]byte, error) {
-	file, err := open(root, name)
-	if err != nil {
-		return nil, fmt.Errorf("read %s of the node: %w", name, err)
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("read %s of the node: %w", name, err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("%s is no file of at most %d bytes", name, maxFile)
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxFile))
-	if err != nil {
-		return nil, fmt.Errorf("read %s of the node: %w", name, err)
-	}
-	return text, nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -67,6 +68,8 @@ func done() string {
 	return strings.NewReplacer("    - kube-apiserver\n", "    - kube-apiserver\n"+flagLine+"\n", "    volumeMounts:\n", "    volumeMounts:\n"+mountLines+"\n", "  volumes:\n", "  volumes:\n"+volLines+"\n").Replace(kubeadm)
 }
 
+func noon() time.Time { return time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC) }
+
 // node writes files of a node into a new root.
 func node(t *testing.T, files map[string]string) string {
 	t.Helper()
@@ -122,13 +125,13 @@ func TestOnlyTheIntendedLinesChange(t *testing.T) {
 			"      [kube-apiserver, \"--ü=1\", --b=2] # flags\n",
 			"      [kube-apiserver, \"--admission-control-config-file=/etc/kubernetes/config/runecast-admission-configuration.yaml\", \"--ü=1\", --b=2] # flags\n" + mountLines + "\n" + volLines + "\n",
 		},
-		"done":         {done(), "", ""},
+		"done":         {done(), "", "    runecast.com/restartedAt: \"2026-11-27T12:00:00Z\"\n"}, // the files are new to the API server
 		"flag missing": {strings.Replace(done(), flagLine+"\n", "", 1), "", flagLine + "\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			root := node(t, map[string]string{controlplane.ManifestFile: test.text})
-			plan, err := controlplane.Make(controlplane.Options{Root: root, Address: address, Token: token})
+			plan, err := controlplane.Make(controlplane.Options{Root: root, Address: address, Token: token, Now: noon})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -170,7 +173,7 @@ func TestFilesOfThePlan(t *testing.T) {
 		t.Errorf("admission configuration: %v\n%s", err, admission)
 	}
 
-	// A node that is set up so needs nothing; with another token it needs that file alone, and no token is shown.
+	// A node that is set up so needs nothing; with another token it needs that file and a restart, and no token is shown.
 	root = node(t, map[string]string{controlplane.ManifestFile: done(), controlplane.AdmissionFile: admission, controlplane.KubeconfigFile: strings.Replace(config, "(not shown)", token, 1)})
 	for _, known := range []string{token, ""} {
 		if plan, err = controlplane.Make(controlplane.Options{Root: root, Address: address, Token: known}); err != nil || !plan.Done || plan.Restarts {
@@ -178,7 +181,7 @@ func TestFilesOfThePlan(t *testing.T) {
 		}
 	}
 	plan, err = controlplane.Make(controlplane.Options{Root: root, Address: address, Token: "another"})
-	if err != nil || plan.Done || plan.Restarts || plan.Files[0].Action != controlplane.ActionUpdate || strings.Contains(plan.Files[0].Diff, token) || strings.Contains(plan.Files[0].Diff, "another\n") {
+	if err != nil || plan.Done || !plan.Restarts || plan.Files[2].Action != controlplane.ActionUpdate || plan.Files[0].Action != controlplane.ActionUpdate || strings.Contains(plan.Files[0].Diff, token) || strings.Contains(plan.Files[0].Diff, "another\n") {
 		t.Errorf("another token: %+v %v", plan, err)
 	}
 	if plan, err = controlplane.Make(controlplane.Options{Root: root, Address: "runecast.svc:443"}); err != nil || !strings.Contains(plan.Files[0].Diff, "name: runecast.svc\n") {
@@ -222,21 +225,21 @@ func TestBadInput(t *testing.T) {
 	replaced := func(old, text string) map[string]string { return only(strings.Replace(kubeadm, old, text, 1)) }
 	for want, files := range map[string]map[string]string{
 		"this is no control-plane node of kubeadm": {},
-		"it is empty":                                 only(""),
-		`it is of kind "Deployment", not a Pod`:       replaced("kind: Pod", "kind: Deployment"),
-		"it has more than one YAML document":          only(kubeadm + "---\n" + kubeadm),
-		"it is no YAML":                               only("a: [\n"),
-		"already defined":                             only(kubeadm + "kind: Pod\n"),
-		"no container kube-apiserver":                 replaced("    name: kube-apiserver\n    vol", "    name: other\n    vol"),
-		"its command does not begin with":             replaced("    - kube-apiserver\n", "    - /bin/sh\n"),
-		"it has no list volumes":                      replaced("  volumes:", "  volumez:"),
-		"it gives the flag":                           only(strings.Replace(done(), flagLine, flagLine+"\n"+flagLine, 1)),
-		"has no value":                                replaced("    - --allow-privileged=true", "    - --admission-control-config-file"),
-		"which no hostPath volume of the pod has":     replaced("--allow-privileged=true", "--admission-control-config-file=/elsewhere/a.yaml"),
-		"where /etc/kubernetes/config of the node":    replaced("mountPath: /etc/ssl/certs", "mountPath: /etc/kubernetes/config"),
-		"no such file":                                {controlplane.ManifestFile: withOther("")[controlplane.ManifestFile]},
-		"not an AdmissionConfiguration":               withOther("kind: Other\n"),
-		"it configures the plugin ValidatingAdmissio": withOther(other + "- name: ValidatingAdmissionWebhook\n  configuration: {kubeConfigFile: /x}\n"),
+		"it is empty":                                    only(""),
+		`it is of kind "Deployment", not a Pod`:          replaced("kind: Pod", "kind: Deployment"),
+		"it has more than one YAML document":             only(kubeadm + "---\n" + kubeadm),
+		"it is no YAML":                                  only("a: [\n"),
+		"already defined":                                only(kubeadm + "kind: Pod\n"),
+		"no container kube-apiserver":                    replaced("    name: kube-apiserver\n    vol", "    name: other\n    vol"),
+		"its command does not begin with":                replaced("    - kube-apiserver\n", "    - /bin/sh\n"),
+		"it has no list volumes":                         replaced("  volumes:", "  volumez:"),
+		"it gives the flag":                              only(strings.Replace(done(), flagLine, flagLine+"\n"+flagLine, 1)),
+		"has no value":                                   replaced("    - --allow-privileged=true", "    - --admission-control-config-file"),
+		"which no hostPath volume of the pod has":        replaced("--allow-privileged=true", "--admission-control-config-file=/elsewhere/a.yaml"),
+		"where /etc/kubernetes/config of the node":       replaced("mountPath: /etc/ssl/certs", "mountPath: /etc/kubernetes/config"),
+		"there is no /etc/kubernetes/pki/admission.yaml": {controlplane.ManifestFile: withOther("")[controlplane.ManifestFile]},
+		"not an AdmissionConfiguration":                  withOther("kind: Other\n"),
+		"it configures the plugin ValidatingAdmissio":    withOther(other + "- name: ValidatingAdmissionWebhook\n  configuration: {kubeConfigFile: /x}\n"),
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
@@ -262,7 +265,7 @@ func TestLinksStayInTheRoot(t *testing.T) {
 	if err := os.Symlink(outside, at); err != nil {
 		t.Fatal(err)
 	}
-	if plan, err := controlplane.Make(controlplane.Options{Root: root, Address: address}); err == nil || !strings.Contains(err.Error(), "escapes") {
+	if plan, err := controlplane.Make(controlplane.Options{Root: root, Address: address}); err == nil || !strings.Contains(err.Error(), "is no file of at most") {
 		t.Errorf("%+v %v", plan, err)
 	}
 }

@@ -28,7 +28,7 @@ func TestControlplanePlan(t *testing.T) {
 	write(t, filepath.Join(manifests, "kube-apiserver.yaml"), []byte("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - command:\n    - kube-apiserver\n    - --v=2\n    name: kube-apiserver\n    volumeMounts: []\n  volumes: []\n"))
 	code, out = plan("--token-file", token)
 	want(t, code, out, app.ExitOK, "+    - --admission-control-config-file=/etc/kubernetes/config/runecast-admission-configuration.yaml\n",
-		"--- /dev/null\n+++ /etc/kubernetes/config/runecast-validating-webhook-kubeconfig.yaml", "runecast-nginx.runecast.svc:9080", "+  volumes: [{", "Saving the manifest restarts the API server.")
+		"--- /dev/null\n+++ /etc/kubernetes/config/runecast-validating-webhook-kubeconfig.yaml", "runecast-nginx.runecast.svc:9080", "+  volumes: [{", "Carrying it out restarts the API server")
 	if strings.Contains(out, secret) {
 		t.Errorf("the token is shown: %s", out)
 	}

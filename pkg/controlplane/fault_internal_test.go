@@ -1,0 +1,274 @@
+package controlplane
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestFaultAtEveryChange has every change of the file system fail in turn, as on a disk that fills up. Not one byte of the node is another
+// afterwards.
+func TestFaultAtEveryChange(t *testing.T) {
+	t.Parallel()
+	was, is := snapshot(t, newRoot(t)), configured(t)
+	room := func(name string) error { // what removes or renames needs no room
+		if strings.HasPrefix(name, "create") || strings.HasPrefix(name, "write") || strings.HasPrefix(name, "mkdir") {
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	once := func(string) error { return syscall.EIO }
+	for name, stop := range map[string]func(string) error{"full": room, "broken once": once} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for after := 0; ; after++ {
+				root := newRoot(t)
+				_, api := newServer(t, root)
+				n := testNode(root, api)
+				d, done, err := newDisk(root)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := &counting{disk: d, left: after}
+				c.stop = func(at string) error {
+					if name == "broken once" && c.left < -1 {
+						return nil
+					}
+					return stop(at)
+				}
+				n.disk = c
+				_, err = n.Configure(t.Context(), testOptions())
+				if now := snapshot(t, root); err != nil && differ(now, was) != "" && differ(now, is) != "" {
+					t.Fatalf("after %d changes: %v\n%s", after, err, differ(now, was))
+				}
+				if err := done(); err != nil {
+					t.Fatal(err)
+				}
+				if c.left >= 0 {
+					if after < 20 || err != nil {
+						t.Errorf("%d changes were counted: %v", after, err)
+					}
+					break
+				}
+			}
+		})
+	}
+}
+
+// TestRealFileSystems has the kernel refuse: a file system that is full, and one that is read-only.
+func TestRealFileSystems(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		spoil func(t *testing.T, root string)
+		want  error
+	}{
+		"full": {func(t *testing.T, root string) {
+			filler, err := os.Create(filepath.Join(root, "filler"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer filler.Close()
+			for err == nil {
+				_, err = filler.Write(make([]byte, 4096))
+			}
+		}, syscall.ENOSPC},
+		"read-only": {func(t *testing.T, root string) {
+			if err := syscall.Mount("", root, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+				t.Fatal(err)
+			}
+		}, syscall.EROFS},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			if err := syscall.Mount("tmpfs", root, "tmpfs", 0, "size=64k"); err != nil {
+				t.Skipf("file systems can be mounted by root alone: %v", err)
+			}
+			t.Cleanup(func() { _ = syscall.Unmount(root, syscall.MNT_DETACH) })
+			at := filepath.Join(root, ManifestFile)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o700), os.WriteFile(at, []byte(testManifest), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			test.spoil(t, root)
+			was := snapshot(t, root)
+			_, api := newServer(t, root)
+			if _, err := testNode(root, api).Configure(t.Context(), testOptions()); !errors.Is(err, test.want) {
+				t.Errorf("got %v, want %v", err, test.want)
+			}
+			if text := differ(snapshot(t, root), was); text != "" {
+				t.Error(text)
+			}
+		})
+	}
+}
+
+// review answers reviews as the server does.
+func review(code int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+testToken {
+			code = http.StatusUnauthorized
+		}
+		w.WriteHeader(code)
+		_, _ = w.Write([]byte(`{"response": {"allowed": true}}`))
+	}
+}
+
+// TestBadInputChangesNothing gives what is wrong, and looks at the text and at every byte of the node.
+func TestBadInputChangesNothing(t *testing.T) {
+	t.Parallel()
+	webhook := func(t *testing.T, code int) *Webhook {
+		server := httptest.NewTLSServer(review(code))
+		t.Cleanup(server.Close)
+		ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+		return &Webhook{Address: "example.com:9080", Endpoint: server.Listener.Addr().String(), Authorities: ca, Policy: "2"}
+	}
+	files := func(root, name, text string) {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755), os.WriteFile(filepath.Join(root, name), []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flag := "    - " + admissionFlag + "=" + AdmissionFile + "\n"
+	for name, test := range map[string]struct {
+		spoil func(t *testing.T, root string, n *Node, o *Options)
+		want  string
+	}{
+		"no manifest": {func(_ *testing.T, root string, _ *Node, _ *Options) { _ = os.Remove(filepath.Join(root, ManifestFile)) }, "this is no control-plane node of kubeadm"},
+		"no folder":   {func(_ *testing.T, root string, _ *Node, _ *Options) { _ = os.RemoveAll(filepath.Join(root, "etc")) }, "this is no control-plane node of kubeadm"},
+		"no pod":      {func(_ *testing.T, root string, _ *Node, _ *Options) { files(root, ManifestFile, "kind: Service\n") }, `it is of kind "Service", not a Pod`},
+		"flag twice": {func(_ *testing.T, root string, _ *Node, _ *Options) {
+			files(root, ManifestFile, strings.Replace(testManifest, "    # kept\n", flag+flag, 1))
+		}, "it gives the flag --admission-control-config-file twice"},
+		"no token":             {func(_ *testing.T, _ string, _ *Node, o *Options) { o.Token = "" }, "the API token is not known: give it with --token-file"},
+		"address":              {func(_ *testing.T, _ string, _ *Node, o *Options) { o.Address = "https://runecast" }, "write host:port"},
+		"kubeconfig of others": {func(_ *testing.T, root string, _ *Node, _ *Options) { files(root, KubeconfigFile, "kind: Pod\n") }, `it is of kind "Pod", not a Config`},
+		"folder in the way":    {func(_ *testing.T, root string, _ *Node, _ *Options) { files(root, ConfigDir, "") }, "not a directory"},
+		"unreachable": {func(t *testing.T, _ string, n *Node, _ *Options) {
+			w := webhook(t, http.StatusOK)
+			w.Endpoint = "127.0.0.1:1"
+			n.Try = w.Try
+		}, "it cannot be reached from this node"},
+		"certificate of another": {func(t *testing.T, _ string, n *Node, _ *Options) {
+			w := webhook(t, http.StatusOK)
+			w.Authorities = nil
+			n.Try = w.Try
+		}, "certificate signed by unknown authority"},
+		"token refused": {func(t *testing.T, _ string, n *Node, o *Options) {
+			n.Try, o.Token = webhook(t, http.StatusOK).Try, otherToken
+		}, "it refuses the token (401)"},
+		"token that may not review": {func(t *testing.T, _ string, n *Node, _ *Options) { n.Try = webhook(t, http.StatusForbidden).Try }, "the token may not review (403)"},
+		"policy unknown":            {func(t *testing.T, _ string, n *Node, _ *Options) { n.Try = webhook(t, http.StatusNotFound).Try }, "it does not know the policy (404)"},
+		"API server down": {func(_ *testing.T, _ string, n *Node, _ *Options) {
+			n.API = NewAPI(http.DefaultClient, "http://127.0.0.1:1")
+		}, "the API server is not well before the change"},
+		"record of another": {func(_ *testing.T, root string, _ *Node, _ *Options) { files(root, stateFile, `{"version": 7}`) }, "is of version 7"},
+		"record is no JSON": {func(_ *testing.T, root string, _ *Node, _ *Options) { files(root, stateFile, "{") }, "record " + stateFile},
+		"another run": {func(t *testing.T, root string, _ *Node, _ *Options) {
+			lock, err := os.Open(filepath.Join(root, lockedFolder))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = lock.Close() })
+			if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+				t.Fatal(err)
+			}
+		}, "another run works on this node"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := newRoot(t)
+			_, api := newServer(t, root)
+			n, o := testNode(root, api), testOptions()
+			test.spoil(t, root, n, &o)
+			was := snapshot(t, root)
+			_, err := n.Configure(t.Context(), o)
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), testToken) || strings.Contains(err.Error(), otherToken) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+			if text := differ(snapshot(t, root), was); text != "" {
+				t.Error(text)
+			}
+		})
+	}
+}
+
+// TestNoPermission is the tool run by somebody who may not write.
+func TestNoPermission(t *testing.T) {
+	t.Parallel()
+	root := newRoot(t)
+	_, api := newServer(t, root)
+	n := testNode(root, api)
+	d, _, err := newDisk(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.disk = &counting{disk: d, stop: func(string) error { return os.ErrPermission }} // root may do all, so the kernel does not refuse here
+	was := snapshot(t, root)
+	if _, err := n.Configure(t.Context(), testOptions()); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("got %v", err)
+	}
+	if text := differ(snapshot(t, root), was); text != "" {
+		t.Error(text)
+	}
+}
+
+// TestRollsBack has the API server not come up from the new manifest, or the user interrupt the wait.
+func TestRollsBack(t *testing.T) {
+	t.Parallel()
+	for _, interrupted := range []bool{false, true} {
+		root := newRoot(t)
+		was := snapshot(t, root)
+		fake, api := newServer(t, root)
+		fake.set(func(m *manifest) bool { return m.flag != nil })
+		n := testNode(root, api)
+		n.Limit = 500 * time.Millisecond
+		ctx, cancel := context.WithCancel(t.Context())
+		want := "the API server did not come back within 500ms: the API server answers 503"
+		if interrupted {
+			n.Limit, want = 20*time.Second, context.Canceled.Error()
+			n.Waiting = func(time.Duration, time.Duration, error) { cancel() }
+		}
+		_, err := n.Configure(ctx, testOptions())
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), "rolled back, the node is as it was") || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v", err)
+		}
+		if text := differ(snapshot(t, root), was); text != "" {
+			t.Error(text)
+		}
+	}
+}
+
+// TestRollsBackToTheOldToken has a change of the token fail on a node that is set up.
+func TestRollsBackToTheOldToken(t *testing.T) {
+	t.Parallel()
+	root := newRoot(t)
+	original := snapshot(t, root)
+	fake, api := newServer(t, root)
+	n, o := testNode(root, api), testOptions()
+	if _, err := n.Configure(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	was := snapshot(t, root)
+	fake.set(func(m *manifest) bool { return m.restarted != nil })
+	n.Limit, o.Token = 500*time.Millisecond, otherToken
+	if _, err := n.Configure(t.Context(), o); err == nil || !strings.Contains(err.Error(), "rolled back") {
+		t.Fatalf("got %v", err)
+	}
+	if text := differ(snapshot(t, root), was); text != "" {
+		t.Error(text)
+	}
+	if _, err := n.Restore(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if text := differ(snapshot(t, root), original); text != "" {
+		t.Error(text)
+	}
+}

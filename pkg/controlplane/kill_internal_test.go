@@ -1,0 +1,247 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Variables of a child process that is killed.
+const (
+	envRoot, envAPI, envAfter, envWhat = "RUNECAST_TEST_ROOT", "RUNECAST_TEST_API", "RUNECAST_TEST_KILL_AFTER", "RUNECAST_TEST_WHAT"
+)
+
+// counting is a file system that stops or fails at its n-th change.
+type counting struct {
+	disk
+	left int
+	stop func(name string) error // what happens at that change and all after it
+}
+
+func (c *counting) change(name string) error {
+	c.left--
+	if c.left < 0 {
+		return c.stop(name)
+	}
+	return nil
+}
+
+func (c *counting) create(name string, mode fs.FileMode) (*os.File, error) {
+	if err := c.change("create " + name); err != nil {
+		return nil, err
+	}
+	return c.disk.create(name, mode)
+}
+
+func (c *counting) write(file *os.File, text []byte) error {
+	if c.left == 0 {
+		_, _ = file.Write(text[:len(text)/2]) // a write that is cut short
+	}
+	if err := c.change("write " + file.Name()); err != nil {
+		return err
+	}
+	return c.disk.write(file, text)
+}
+
+func (c *counting) chown(name string, uid, gid int) error {
+	return errors.Join(c.change("chown "+name), c.disk.chown(name, uid, gid))
+}
+
+func (c *counting) chmod(name string, mode fs.FileMode) error {
+	if err := c.change("chmod " + name); err != nil {
+		return err
+	}
+	return c.disk.chmod(name, mode)
+}
+
+func (c *counting) rename(from, to string) error {
+	if err := c.change("rename " + to); err != nil {
+		return err
+	}
+	return c.disk.rename(from, to)
+}
+
+func (c *counting) remove(name string) error {
+	if _, err := c.lstat(name); err == nil {
+		if err := c.change("remove " + name); err != nil {
+			return err
+		}
+	}
+	return c.disk.remove(name)
+}
+
+func (c *counting) mkdir(name string, mode fs.FileMode) error {
+	if err := c.change("mkdir " + name); err != nil {
+		return err
+	}
+	return c.disk.mkdir(name, mode)
+}
+
+func (c *counting) sync(folder string) error {
+	if err := c.change("sync " + folder); err != nil {
+		return err
+	}
+	return c.disk.sync(folder)
+}
+
+// TestMain is also the process that is killed.
+func TestMain(m *testing.M) {
+	if os.Getenv(envWhat) == "" {
+		os.Exit(m.Run())
+	}
+	os.Exit(child())
+}
+
+func child() int {
+	root := os.Getenv(envRoot)
+	after, err := strconv.Atoi(os.Getenv(envAfter))
+	if err != nil {
+		return 3
+	}
+	d, _, err := newDisk(root)
+	if err != nil {
+		return 3
+	}
+	n := testNode(root, nil)
+	if url := os.Getenv(envAPI); url != "" {
+		n.API = NewAPI(clientForChild(), url)
+	}
+	n.Limit = 300 * time.Millisecond // a broken API server is waited for in vain
+	n.disk = &counting{disk: d, left: after, stop: func(name string) error {
+		fmt.Println(name)
+		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	}}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if os.Getenv(envWhat) == "restore" {
+		_, err = n.Restore(ctx, false)
+	} else {
+		_, err = n.Configure(ctx, testOptions())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// killed runs the tool in a process of its own and kills it at a change of the file system. It tells which, "" when the tool
+// came to its end before.
+func killed(t *testing.T, what, root, api string, after int) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), envRoot+"="+root, envAPI+"="+api, envAfter+"="+strconv.Itoa(after), envWhat+"="+what)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL:
+		return strings.TrimSpace(string(out))
+	case errors.As(err, &exit) && exit.ExitCode() == 1 && what == "rollback" && strings.Contains(errs.String(), "rolled back"):
+		return ""
+	}
+	t.Fatalf("killed after %d changes: %v\n%s%s", after, err, out, errs.String())
+	return ""
+}
+
+// configured gives the files of a node that was set up in one go.
+func configured(t *testing.T) map[string]string {
+	t.Helper()
+	root := newRoot(t)
+	_, api := newServer(t, root)
+	if _, err := testNode(root, api).Configure(t.Context(), testOptions()); err != nil {
+		t.Fatal(err)
+	}
+	return snapshot(t, root)
+}
+
+func readManifest(t *testing.T, root string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, ManifestFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestKilledAtEveryChange kills the tool at every change of the file system, while it configures, rolls back and restores. The manifest is
+// whole each time, and the next run finishes, or undoes.
+func TestKilledAtEveryChange(t *testing.T) {
+	t.Parallel()
+	was, is := snapshot(t, newRoot(t)), configured(t)
+	_, edited, _ := strings.Cut(is[ManifestFile], "\n")
+	for _, what := range []string{"configure", "rollback", "restore"} {
+		for _, next := range []string{"configure", "restore"} {
+			t.Run(what+" then "+next, func(t *testing.T) {
+				t.Parallel()
+				killedAt := 0
+				for after := 0; ; after++ {
+					root := newRoot(t)
+					fake, api := newServer(t, root)
+					if what == "restore" {
+						if _, err := testNode(root, api).Configure(t.Context(), testOptions()); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if what == "rollback" {
+						fake.set(func(m *manifest) bool { return m.flag != nil })
+					}
+					at := killed(t, what, root, api.server, after)
+					if text := readManifest(t, root); text != testManifest && text != edited {
+						t.Fatalf("killed at %q: the manifest is\n%s", at, text)
+					}
+					if at == "" {
+						break
+					}
+					killedAt++
+					fake.set(func(*manifest) bool { return false })
+					finish(t, root, api, next, at, was, is)
+				}
+				if killedAt < 20 {
+					t.Errorf("only %d changes of the file system were counted", killedAt)
+				}
+				t.Logf("killed at %d changes", killedAt)
+			})
+		}
+	}
+}
+
+func (f *fakeServer) set(broken func(*manifest) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.broken, f.text = broken, nil
+}
+
+// finish runs the tool after one that was killed.
+func finish(t *testing.T, root string, api *API, next, at string, was, is map[string]string) {
+	t.Helper()
+	wanted := is
+	n := testNode(root, api)
+	var err error
+	if next == "configure" {
+		_, err = n.Configure(t.Context(), testOptions())
+	} else {
+		wanted = was
+		if _, err = n.Restore(t.Context(), false); errors.Is(err, ErrNotConfigured) {
+			err = nil
+		}
+	}
+	if err != nil {
+		t.Fatalf("killed at %q, then %s: %v", at, next, err)
+	}
+	if text := differ(snapshot(t, root), wanted); text != "" {
+		t.Fatalf("killed at %q, then %s: %s", at, next, text)
+	}
+}

@@ -1,0 +1,108 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	pollEvery = 500 * time.Millisecond
+	// podLogs has the logs of containers, which stay readable while the API server is down
+	// (https://kubernetes.io/docs/concepts/cluster-administration/logging/).
+	podLogs  = "/var/log/pods"
+	logLines = 5
+	logBytes = 8 << 10
+)
+
+// await waits until the node's API server runs from the manifest: it is ready, and its own pod has the manifest's arguments and was
+// started since. It gives how the API server is where that does not come about in time.
+func (n *Node) await(ctx context.Context, text []byte, since time.Time) error {
+	m, err := parseManifest(text)
+	if err != nil {
+		return fmt.Errorf("manifest %s: %w", ManifestFile, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.limit())
+	defer cancel()
+	began := time.Now()
+	ticker := time.NewTicker(n.every())
+	defer ticker.Stop()
+	var last error
+	for {
+		now := n.serves(ctx, m, since)
+		if now == nil {
+			return nil
+		}
+		if last == nil || ctx.Err() == nil { // a call that was cut off says less than the one before it
+			last = now
+		}
+		if n.Waiting != nil {
+			n.Waiting(time.Since(began), n.limit(), last)
+		}
+		select {
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fmt.Errorf("the API server did not come back within %s: %w%s", n.limit(), last, n.lastWords())
+			}
+			return fmt.Errorf("%w while the API server restarts: %w", ctx.Err(), last)
+		case <-ticker.C:
+		}
+	}
+}
+
+// serves tells whether the API server runs from the manifest now.
+func (n *Node) serves(ctx context.Context, m *manifest, since time.Time) error {
+	if err := n.API.Ready(ctx); err != nil {
+		return err
+	}
+	pod, err := n.API.Pod(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !slices.Equal(pod.Arguments, m.arguments()) || pod.RestartedAt != m.restartedAt():
+		return fmt.Errorf("pod %s does not have the manifest's arguments yet", pod.Name)
+	case !pod.Running:
+		return fmt.Errorf("pod %s is not ready %s", pod.Name, pod.Problem)
+	case pod.Started.Before(since.Truncate(time.Second)): // the kubelet's times have no fractions
+		return fmt.Errorf("pod %s has not restarted yet", pod.Name)
+	}
+	return nil
+}
+
+// lastWords gives the end of the API server's last log, where there is one, for a person to see why it does not start.
+func (n *Node) lastWords() string {
+	if n.Root != "" && n.Root != "/" {
+		return ""
+	}
+	logs, err := filepath.Glob(filepath.Join(podLogs, "kube-system_"+container+"-*", container, "*.log"))
+	if err != nil || len(logs) == 0 {
+		return ""
+	}
+	newest, at := "", time.Time{}
+	for _, name := range logs {
+		if info, err := os.Stat(name); err == nil && info.ModTime().After(at) {
+			newest, at = name, info.ModTime()
+		}
+	}
+	file, err := os.Open(newest) //nolint:gosec // found above
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.Size() > logBytes {
+		_, _ = file.Seek(-logBytes, io.SeekEnd) // else the first bytes are shown
+	}
+	text, err := io.ReadAll(io.LimitReader(file, logBytes))
+	if err != nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	lines = lines[max(0, len(lines)-logLines):]
+	return "\nThe end of its log " + newest + ":\n  " + strings.Join(lines, "\n  ")
+}
