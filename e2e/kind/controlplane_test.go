@@ -162,7 +162,11 @@ func (l *lab) testConfigure(t *testing.T, token string) {
 // testVerify wants every check good, the review's among them.
 func (l *lab) testVerify(t *testing.T) {
 	out := l.controlplane(t, "", 0, []string{"verify", "-o", "json"})
-	var checks []struct{ Name, Outcome, Detail string }
+	var checks []struct {
+		Name    string `json:"name"`
+		Outcome string `json:"outcome"`
+		Detail  string `json:"detail"`
+	}
 	must(t, json.Unmarshal([]byte(out), &checks))
 	names := map[string]string{}
 	for _, c := range checks {

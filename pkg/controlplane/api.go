@@ -112,8 +112,8 @@ type apiPod struct {
 		} `json:"containers"`
 	} `json:"spec"`
 	Status struct {
-		HostIP            string `json:"hostIP"`
-		PodIP             string `json:"podIP"`
+		HostIP            string `json:"hostIP"` //nolint:tagliatelle // as Kubernetes has it
+		PodIP             string `json:"podIP"`  //nolint:tagliatelle // as Kubernetes has it
 		ContainerStatuses []struct {
 			Name  string `json:"name"`
 			Ready bool   `json:"ready"`
@@ -196,7 +196,7 @@ func (a *API) call(ctx context.Context, method, target string, body, answer any)
 func (a *API) raw(ctx context.Context, method, target, kind string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, a.server+target, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, method, a.server+target, bytes.NewReader(body)) //nolint:gosec // the manifest of the node names the server
 	if err != nil {
 		return nil, fmt.Errorf("call the API server: %w", err)
 	}
@@ -204,7 +204,7 @@ func (a *API) raw(ctx context.Context, method, target, kind string, body []byte)
 	if len(body) > 0 {
 		request.Header.Set("Content-Type", kind)
 	}
-	response, err := a.client.Do(request)
+	response, err := a.client.Do(request) //nolint:gosec // as above
 	if err != nil {
 		return nil, fmt.Errorf("the API server %s does not answer: %w", a.server, bare(err))
 	}

@@ -14,7 +14,7 @@ import (
 
 // disk is the node's file system. Names are absolute, as they are on the node. Each method is one operation of the file system, so
 // that tests can end the program after each.
-type disk interface {
+type disk interface { //nolint:interfacebloat // the operations are these; what tests end is each of them
 	open(name string) (*os.File, error)
 	create(name string, mode fs.FileMode) (*os.File, error) // it must not be there yet
 	write(file *os.File, text []byte) error                 // and makes it durable
@@ -50,8 +50,8 @@ func (host) create(name string, mode fs.FileMode) (*os.File, error) {
 
 func (host) write(file *os.File, text []byte) error    { return writeAll(file, text) }
 func (host) chown(name string, uid, gid int) error     { return os.Lchown(name, uid, gid) }
-func (host) chmod(name string, mode fs.FileMode) error { return os.Chmod(name, mode) }
-func (host) rename(from, to string) error              { return os.Rename(from, to) }
+func (host) chmod(name string, mode fs.FileMode) error { return os.Chmod(name, mode) } //nolint:gosec // as above
+func (host) rename(from, to string) error              { return os.Rename(from, to) }  //nolint:gosec // as above
 func (host) remove(name string) error                  { return os.Remove(name) }
 func (host) mkdir(name string, mode fs.FileMode) error { return os.Mkdir(name, mode) }
 func (host) lstat(name string) (fs.FileInfo, error)    { return os.Lstat(name) }
@@ -74,9 +74,11 @@ func (m mounted) create(name string, mode fs.FileMode) (*os.File, error) {
 	return m.root.OpenFile(inside(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 }
 
-func (m mounted) write(file *os.File, text []byte) error    { return writeAll(file, text) }
-func (m mounted) chown(name string, uid, gid int) error     { return m.root.Lchown(inside(name), uid, gid) }
+func (m mounted) write(file *os.File, text []byte) error { return writeAll(file, text) }
+func (m mounted) chown(name string, uid, gid int) error  { return m.root.Lchown(inside(name), uid, gid) }
+
 func (m mounted) chmod(name string, mode fs.FileMode) error { return m.root.Chmod(inside(name), mode) }
+
 func (m mounted) rename(from, to string) error              { return m.root.Rename(inside(from), inside(to)) }
 func (m mounted) remove(name string) error                  { return m.root.Remove(inside(name)) }
 func (m mounted) mkdir(name string, mode fs.FileMode) error { return m.root.Mkdir(inside(name), mode) }
@@ -155,7 +157,7 @@ func replace(d disk, name string, c *content) (err error) {
 		}
 	}()
 	at := temporary(name)
-	if err := d.remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a run that was ended
+	if err = d.remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a run that was ended
 		return err
 	}
 	file, err := d.create(at, c.mode)

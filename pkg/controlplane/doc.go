@@ -1,4 +1,4 @@
-// Package controlplane plans how the files of a kubeadm control-plane node must be for its API server to authenticate to the webhook: by a
+// Package controlplane makes the files of a kubeadm control-plane node what they must be for its API server to authenticate to the webhook: by a
 // token that it finds in a kubeconfig, which an AdmissionConfiguration names, which a flag of the API server names
 // (https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#authenticate-apiservers).
 //
@@ -7,5 +7,7 @@
 // at the positions of its YAML nodes, and the outcome is parsed again and must be the old manifest with exactly the intended
 // change, or there is no plan. Comments, order and quoting stay as they are.
 //
-// A Plan is made from the node's files and changes nothing. What it shows never has the token in it.
+// A Plan is made from the node's files and changes nothing. What it shows never has the token in it. A Node carries it out: every file is
+// written whole or not at all, a record on disk says what is about to be done before it is done, so that a run after one that
+// was ended at any point finishes or undoes it, and a node whose API server does not come back is put back as it was.
 package controlplane

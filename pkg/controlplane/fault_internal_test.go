@@ -49,8 +49,8 @@ func TestFaultAtEveryChange(t *testing.T) {
 				if now := snapshot(t, root); err != nil && differ(now, was) != "" && differ(now, is) != "" {
 					t.Fatalf("after %d changes: %v\n%s", after, err, differ(now, was))
 				}
-				if err := done(); err != nil {
-					t.Fatal(err)
+				if failed := done(); failed != nil {
+					t.Fatal(failed)
 				}
 				if c.left >= 0 {
 					if after < 20 || err != nil {
@@ -71,6 +71,7 @@ func TestRealFileSystems(t *testing.T) {
 		want  error
 	}{
 		"full": {func(t *testing.T, root string) {
+			t.Helper()
 			filler, err := os.Create(filepath.Join(root, "filler"))
 			if err != nil {
 				t.Fatal(err)
@@ -81,6 +82,7 @@ func TestRealFileSystems(t *testing.T) {
 			}
 		}, syscall.ENOSPC},
 		"read-only": {func(t *testing.T, root string) {
+			t.Helper()
 			if err := syscall.Mount("", root, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 				t.Fatal(err)
 			}
@@ -125,6 +127,7 @@ func review(code int) http.HandlerFunc {
 func TestBadInputChangesNothing(t *testing.T) {
 	t.Parallel()
 	webhook := func(t *testing.T, code int) *Webhook {
+		t.Helper()
 		server := httptest.NewTLSServer(review(code))
 		t.Cleanup(server.Close)
 		ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
@@ -151,26 +154,36 @@ func TestBadInputChangesNothing(t *testing.T) {
 		"kubeconfig of others": {func(_ *testing.T, root string, _ *Node, _ *Options) { files(root, KubeconfigFile, "kind: Pod\n") }, `it is of kind "Pod", not a Config`},
 		"folder in the way":    {func(_ *testing.T, root string, _ *Node, _ *Options) { files(root, ConfigDir, "") }, "not a directory"},
 		"unreachable": {func(t *testing.T, _ string, n *Node, _ *Options) {
+			t.Helper()
 			w := webhook(t, http.StatusOK)
 			w.Endpoint = "127.0.0.1:1"
 			n.Try = w.Try
 		}, "it cannot be reached from this node"},
 		"certificate of another": {func(t *testing.T, _ string, n *Node, _ *Options) {
+			t.Helper()
 			w := webhook(t, http.StatusOK)
 			w.Authorities = nil
 			n.Try = w.Try
 		}, "certificate signed by unknown authority"},
 		"token refused": {func(t *testing.T, _ string, n *Node, o *Options) {
+			t.Helper()
 			n.Try, o.Token = webhook(t, http.StatusOK).Try, otherToken
 		}, "it refuses the token (401)"},
-		"token that may not review": {func(t *testing.T, _ string, n *Node, _ *Options) { n.Try = webhook(t, http.StatusForbidden).Try }, "the token may not review (403)"},
-		"policy unknown":            {func(t *testing.T, _ string, n *Node, _ *Options) { n.Try = webhook(t, http.StatusNotFound).Try }, "it does not know the policy (404)"},
+		"token that may not review": {func(t *testing.T, _ string, n *Node, _ *Options) {
+			t.Helper()
+			n.Try = webhook(t, http.StatusForbidden).Try
+		}, "the token may not review (403)"},
+		"policy unknown": {func(t *testing.T, _ string, n *Node, _ *Options) {
+			t.Helper()
+			n.Try = webhook(t, http.StatusNotFound).Try
+		}, "it does not know the policy (404)"},
 		"API server down": {func(_ *testing.T, _ string, n *Node, _ *Options) {
 			n.API = NewAPI(http.DefaultClient, "http://127.0.0.1:1")
 		}, "the API server is not well before the change"},
 		"record of another": {func(_ *testing.T, root string, _ *Node, _ *Options) { files(root, stateFile, `{"version": 7}`) }, "is of version 7"},
 		"record is no JSON": {func(_ *testing.T, root string, _ *Node, _ *Options) { files(root, stateFile, "{") }, "record " + stateFile},
 		"another run": {func(t *testing.T, root string, _ *Node, _ *Options) {
+			t.Helper()
 			lock, err := os.Open(filepath.Join(root, lockedFolder))
 			if err != nil {
 				t.Fatal(err)

@@ -177,7 +177,16 @@ func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	_ = json.NewEncoder(w).Encode(answer)
+	send(w, answer)
+}
+
+func send(w http.ResponseWriter, answer any) {
+	text, err := json.Marshal(answer)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_, _ = w.Write(text) // the client sees what is missing
 }
 
 // patch merges as RFC 7396 says, two levels deep.
@@ -191,7 +200,7 @@ func (f *fakeServer) patch(w http.ResponseWriter, r *http.Request) {
 	annotations, _ := patch["metadata"]["annotations"].(map[string]any)
 	metadata, _ := f.secret["metadata"].(map[string]any)
 	merge(metadata, annotations, "annotations")
-	_ = json.NewEncoder(w).Encode(f.secret)
+	send(w, f.secret)
 }
 
 func merge(object, patch map[string]any, key string) {
@@ -211,7 +220,7 @@ func merge(object, patch map[string]any, key string) {
 
 // testNode is a node with its API server.
 func testNode(root string, api *API) *Node {
-	return &Node{Root: root, API: api, Limit: 20 * time.Second, poll: 5 * time.Millisecond}
+	return &Node{Root: root, API: api, Limit: 20 * time.Second, poll: 5 * time.Millisecond, late: 2 * time.Second}
 }
 
 func testOptions() Options {

@@ -96,9 +96,9 @@ func (c *counting) sync(folder string) error {
 // TestMain is also the process that is killed.
 func TestMain(m *testing.M) {
 	if os.Getenv(envWhat) == "" {
-		os.Exit(m.Run())
+		os.Exit(m.Run()) //nolint:forbidigo // this is a main
 	}
-	os.Exit(child())
+	os.Exit(child()) //nolint:forbidigo // this is a main
 }
 
 func child() int {
@@ -147,13 +147,18 @@ func killed(t *testing.T, what, root, api string, after int) string {
 	switch {
 	case err == nil:
 		return ""
-	case errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL:
+	case errors.As(err, &exit) && signalled(exit):
 		return strings.TrimSpace(string(out))
 	case errors.As(err, &exit) && exit.ExitCode() == 1 && what == "rollback" && strings.Contains(errs.String(), "rolled back"):
 		return ""
 	}
 	t.Fatalf("killed after %d changes: %v\n%s%s", after, err, out, errs.String())
 	return ""
+}
+
+func signalled(exit *exec.ExitError) bool {
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signal() == syscall.SIGKILL
 }
 
 // configured gives the files of a node that was set up in one go.
@@ -207,7 +212,13 @@ func TestKilledAtEveryChange(t *testing.T) {
 					}
 					killedAt++
 					fake.set(func(*manifest) bool { return false })
-					finish(t, root, api, next, at, was, is)
+					wanted := is
+					if next == "restore" {
+						wanted = was
+					}
+					if text := finish(t, root, api, next, wanted); text != "" {
+						t.Fatalf("killed at %q, then %s: %s", at, next, text)
+					}
 				}
 				if killedAt < 20 {
 					t.Errorf("only %d changes of the file system were counted", killedAt)
@@ -224,24 +235,18 @@ func (f *fakeServer) set(broken func(*manifest) bool) {
 	f.broken, f.text = broken, nil
 }
 
-// finish runs the tool after one that was killed.
-func finish(t *testing.T, root string, api *API, next, at string, was, is map[string]string) {
+// finish runs the tool after one that was killed, and tells how the files differ from those that are wanted.
+func finish(t *testing.T, root string, api *API, next string, wanted map[string]string) string {
 	t.Helper()
-	wanted := is
 	n := testNode(root, api)
 	var err error
 	if next == "configure" {
 		_, err = n.Configure(t.Context(), testOptions())
-	} else {
-		wanted = was
-		if _, err = n.Restore(t.Context(), false); errors.Is(err, ErrNotConfigured) {
-			err = nil
-		}
+	} else if _, err = n.Restore(t.Context(), false); errors.Is(err, ErrNotConfigured) {
+		err = nil
 	}
 	if err != nil {
-		t.Fatalf("killed at %q, then %s: %v", at, next, err)
+		return err.Error()
 	}
-	if text := differ(snapshot(t, root), wanted); text != "" {
-		t.Fatalf("killed at %q, then %s: %s", at, next, text)
-	}
+	return differ(snapshot(t, root), wanted)
 }

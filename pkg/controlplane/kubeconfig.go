@@ -12,7 +12,7 @@ import (
 
 const (
 	noToken  = "(not shown)"
-	newToken = "(new, not shown)"
+	newToken = "(new, not shown)" //nolint:gosec // shown in the place of a token
 )
 
 // kubeconfig gives the file with the token, for the user that is named as the webhook's host

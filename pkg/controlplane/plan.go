@@ -120,11 +120,11 @@ func makeDraft(d disk, options Options) (*draft, error) {
 	if made.before, err = parseManifest(old.text); err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", ManifestFile, err)
 	}
-	if err := made.draftKubeconfig(d, options.Token); err != nil {
-		return nil, err
+	if failed := made.draftKubeconfig(d, options.Token); failed != nil {
+		return nil, failed
 	}
-	if err := made.draftAdmission(d); err != nil {
-		return nil, err
+	if failed := made.draftAdmission(d); failed != nil {
+		return nil, failed
 	}
 	mark := options.restart
 	if mark == made.before.restartedAt() {
@@ -183,8 +183,8 @@ func (d *draft) draftAdmission(files disk) error {
 		if onNode == "" {
 			return fmt.Errorf("manifest %s: %s names %s, which no hostPath volume of the pod has", ManifestFile, admissionFlag, name)
 		}
-		used, err := load(files, onNode)
-		if err == nil && used == nil {
+		var used *content
+		if used, err = load(files, onNode); err == nil && used == nil {
 			err = fmt.Errorf("there is no %s", onNode)
 		}
 		if err != nil {

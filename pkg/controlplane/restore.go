@@ -25,8 +25,8 @@ func (n *Node) Restore(ctx context.Context, dry bool) (*Plan, error) {
 	}
 	defer release()
 	if !dry && s.Phase != phaseRestoring && s.Phase != phaseConfiguring { // which a restore takes back whole
-		if err := n.settle(ctx, s); err != nil {
-			return nil, err
+		if failed := n.settle(ctx, s); failed != nil {
+			return nil, failed
 		}
 	}
 	if s.Phase == phaseNone || s.Phase == phasePreparing || s.Phase == phaseForgetting {
@@ -161,7 +161,7 @@ func (n *Node) restore(ctx context.Context, s *state) error {
 			}
 		}
 		n.say("Waiting for the API server to come back (at most %s).", n.limit())
-		if err := n.await(ctx, r.was.text, since); err != nil {
+		if err := n.await(ctx, r.was.text, since, forever); err != nil {
 			return fmt.Errorf("%w\n%s is as it was before runecast; run restore again when the API server is well, to remove the other files", err, ManifestFile)
 		}
 		n.say("The API server is back.")

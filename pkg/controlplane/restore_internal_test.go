@@ -58,17 +58,19 @@ func TestRestoreAfterChanges(t *testing.T) {
 		change func(t *testing.T, root string, n *Node)
 		want   func(map[string]string) map[string]string
 	}{
-		"a flag": {func(t *testing.T, root string, _ *Node) { overwrite(t, root, ManifestFile, upgrade) }, func(was map[string]string) map[string]string {
+		"a flag": {func(t *testing.T, root string, _ *Node) { t.Helper(); overwrite(t, root, ManifestFile, upgrade) }, func(was map[string]string) map[string]string {
 			was[ManifestFile] = upgrade(was[ManifestFile])
 			return was
 		}},
 		"an upgrade wrote the manifest anew": {func(t *testing.T, root string, _ *Node) {
+			t.Helper()
 			overwrite(t, root, ManifestFile, func(string) string { return upgrade(testManifest) })
 		}, func(was map[string]string) map[string]string {
 			was[ManifestFile] = upgrade(was[ManifestFile])
 			return was
 		}},
 		"a token and a flag": {func(t *testing.T, root string, n *Node) {
+			t.Helper()
 			o := testOptions()
 			o.Token = otherToken
 			if _, err := n.Configure(t.Context(), o); err != nil {
@@ -83,6 +85,7 @@ func TestRestoreAfterChanges(t *testing.T) {
 			return was
 		}},
 		"configured again after an upgrade": {func(t *testing.T, root string, n *Node) {
+			t.Helper()
 			overwrite(t, root, ManifestFile, func(string) string { return upgrade(testManifest) })
 			if _, err := n.Configure(t.Context(), testOptions()); err != nil {
 				t.Fatal(err)
@@ -153,7 +156,7 @@ func TestRestoreGivesTheOtherConfigurationBack(t *testing.T) {
 	overwrite(t, root, ManifestFile, func(text string) string {
 		return strings.Replace(text, "    # kept\n", "    - "+admissionFlag+"=/etc/ssl/certs/admission.yaml\n    # kept\n", 1)
 	})
-	used := filepath.Join(root, "/etc/ssl/certs/admission.yaml")
+	used := filepath.Join(root, "etc", "ssl", "certs", "admission.yaml")
 	if err := errors.Join(os.MkdirAll(filepath.Dir(used), 0o755), os.WriteFile(used, []byte("apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n- name: PodSecurity\n  path: p.yaml\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}

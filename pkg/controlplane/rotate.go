@@ -18,7 +18,7 @@ import (
 const rotationKey = "runecast.com/token-rotation"
 
 // tokenKey begins the names of the tokens that rotations make.
-const tokenKey = "kube-apiserver-"
+const tokenKey = "kube-apiserver-" //nolint:gosec // a name
 
 // Rotation tells how far the rotation of the API servers' token is.
 type Rotation struct {
@@ -58,11 +58,11 @@ func (n *Node) Rotate(ctx context.Context, options Options, secret string) (*Rot
 		return nil, err
 	}
 	n.say("Waiting until the webhook takes the new token (at most %s).", n.limit())
-	if err := n.accepted(ctx, token); err != nil {
-		return nil, err
+	if failed := n.accepted(ctx, token); failed != nil {
+		return nil, failed
 	}
 	options.Token = token
-	if _, err := n.Configure(ctx, options); err != nil {
+	if _, err = n.Configure(ctx, options); err != nil {
 		return nil, err
 	}
 	if !slices.Contains(r.Nodes, pod.Node) {

@@ -243,9 +243,9 @@ func (s *state) forget(d disk) error {
 			return fmt.Errorf("remove the copies: %w", err)
 		}
 	}
-	for i := len(s.Folders) - 1; i >= 0; i-- {
-		if err := d.remove(s.Folders[i]); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) {
-			return fmt.Errorf("remove the folder %s: %w", s.Folders[i], err)
+	for _, name := range slices.Backward(s.Folders) {
+		if err := d.remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) {
+			return fmt.Errorf("remove the folder %s: %w", name, err)
 		}
 	}
 	for _, err := range []error{discard(d, temporary(stateFile)), discard(d, stateFile), ignoreMissing(d.remove(BackupDir))} {

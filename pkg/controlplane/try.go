@@ -43,10 +43,10 @@ func (a *API) Reach(ctx context.Context, address string) (*Webhook, error) {
 		}
 		var found struct {
 			Spec struct {
-				ClusterIP string `json:"clusterIP"`
+				ClusterIP string `json:"clusterIP"` //nolint:tagliatelle // as Kubernetes has it
 			} `json:"spec"`
 		}
-		if err := a.call(ctx, http.MethodGet, "/api/v1/namespaces/"+url.PathEscape(namespace)+"/services/"+url.PathEscape(service), nil, &found); err != nil {
+		if err = a.call(ctx, http.MethodGet, "/api/v1/namespaces/"+url.PathEscape(namespace)+"/services/"+url.PathEscape(service), nil, &found); err != nil {
 			return nil, fmt.Errorf("find the webhook %s: %w", address, err)
 		}
 		if net.ParseIP(found.Spec.ClusterIP) == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,10 @@ import (
 
 const (
 	pollEvery = 500 * time.Millisecond
+	// unnoticed is after how long a change of the manifest that was taken back is taken for one that the kubelet did not see: it looks every 20
+	// seconds (fileCheckFrequency, https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/).
+	unnoticed = 30 * time.Second
+	forever   = time.Duration(math.MaxInt64)
 	// podLogs has the logs of containers, which stay readable while the API server is down
 	// (https://kubernetes.io/docs/concepts/cluster-administration/logging/).
 	podLogs  = "/var/log/pods"
@@ -22,8 +27,9 @@ const (
 )
 
 // await waits until the node's API server runs from the manifest: it is ready, and its own pod has the manifest's arguments and was
-// started since. It gives how the API server is where that does not come about in time.
-func (n *Node) await(ctx context.Context, text []byte, since time.Time) error {
+// started since. With patience it need not have started again after so long, as a kubelet does not see a change that was taken
+// back at once. It gives how the API server is where that does not come about in time.
+func (n *Node) await(ctx context.Context, text []byte, since time.Time, patience time.Duration) error {
 	m, err := parseManifest(text)
 	if err != nil {
 		return fmt.Errorf("manifest %s: %w", ManifestFile, err)
@@ -35,7 +41,7 @@ func (n *Node) await(ctx context.Context, text []byte, since time.Time) error {
 	defer ticker.Stop()
 	var last error
 	for {
-		now := n.serves(ctx, m, since)
+		now := n.serves(ctx, m, since, patience)
 		if now == nil {
 			return nil
 		}
@@ -57,7 +63,7 @@ func (n *Node) await(ctx context.Context, text []byte, since time.Time) error {
 }
 
 // serves tells whether the API server runs from the manifest now.
-func (n *Node) serves(ctx context.Context, m *manifest, since time.Time) error {
+func (n *Node) serves(ctx context.Context, m *manifest, since time.Time, patience time.Duration) error {
 	if err := n.API.Ready(ctx); err != nil {
 		return err
 	}
@@ -69,7 +75,7 @@ func (n *Node) serves(ctx context.Context, m *manifest, since time.Time) error {
 		return fmt.Errorf("pod %s does not have the manifest's arguments yet", pod.Name)
 	case !pod.Running:
 		return fmt.Errorf("pod %s is not ready %s", pod.Name, pod.Problem)
-	case pod.Started.Before(since.Truncate(time.Second)): // the kubelet's times have no fractions
+	case pod.Started.Before(since.Truncate(time.Second)) && time.Since(since) < patience: // the kubelet's times have no fractions
 		return fmt.Errorf("pod %s has not restarted yet", pod.Name)
 	}
 	return nil
@@ -86,7 +92,7 @@ func (n *Node) lastWords() string {
 	}
 	newest, at := "", time.Time{}
 	for _, name := range logs {
-		if info, err := os.Stat(name); err == nil && info.ModTime().After(at) {
+		if info, failed := os.Stat(name); failed == nil && info.ModTime().After(at) {
 			newest, at = name, info.ModTime()
 		}
 	}
@@ -95,7 +101,7 @@ func (n *Node) lastWords() string {
 		return ""
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.Size() > logBytes {
+	if info, failed := file.Stat(); failed == nil && info.Size() > logBytes {
 		_, _ = file.Seek(-logBytes, io.SeekEnd) // else the first bytes are shown
 	}
 	text, err := io.ReadAll(io.LimitReader(file, logBytes))

@@ -85,7 +85,7 @@ func wrap(text string, width int) []string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		current := ""
-		for _, word := range strings.Fields(line) {
+		for word := range strings.FieldsSeq(line) {
 			if current != "" && len([]rune(current))+1+len([]rune(word)) > width {
 				lines = append(lines, current)
 				current = ""
