@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -15,11 +16,11 @@ func (m *merger) databases(ctx context.Context, paths []string) error {
 			return err
 		}
 		f := m.overlay.files[p]
-		if f.file.Kind == kindDpkgList && parentOf(p) == m.fixed[dpkgInfo] {
+		if f.file.Kind == kindDpkgList && m.isIn(p, dpkgInfo) {
 			lists = append(lists, p)
 			continue
 		}
-		if f.file.Kind == kindDpkgSums && parentOf(p) == m.fixed[dpkgStatusD] {
+		if f.file.Kind == kindDpkgSums && m.isIn(p, dpkgStatusD) {
 			m.owners.add(f.layer, f.file.Owned)
 			continue
 		}
@@ -72,7 +73,7 @@ func (m *merger) isActive(p string, kind fileKind) bool {
 	case kindDpkg:
 		return p == m.fixed[dpkgStatus]
 	case kindDpkgPart:
-		return parentOf(p) == m.fixed[dpkgStatusD]
+		return m.isIn(p, dpkgStatusD)
 	case kindRPM:
 		return m.isActiveRPM(p)
 	case kindManifest:
@@ -84,14 +85,56 @@ func (m *merger) isActive(p string, kind fileKind) bool {
 	}
 }
 
-// danglingDatabases warns of a database's path that links lead away from, to where nothing was read.
+// danglingDatabases tells of a database's path that links lead away from, to where nothing was read.
 func (m *merger) danglingDatabases() {
-	for fixed, kind := range map[string]fileKind{dpkgStatus: kindDpkg, apkInstalled: kindAPK} {
-		end := m.fixed[fixed]
-		if _, ok := m.at(fixed, kind); !ok && kindAt(end) != kind {
-			m.unread("%s: links lead to %s, where no package database was read", fixed, end)
+	for _, db := range []struct {
+		fixed, above string // above: the directory that other things than the database are in, such as lib, a link in many images
+		kind         fileKind
+	}{{dpkgStatus, "var/lib", kindDpkg}, {apkInstalled, "lib", kindAPK}} {
+		end := m.fixed[db.fixed]
+		above, _ := resolve(m.targets, db.above, nil)
+		led := end != strings.TrimPrefix(above+db.fixed[len(db.above):], "/")
+		if _, ok := m.at(db.fixed, db.kind); !ok && (led || kindAt(end) != db.kind) {
+			m.unread("%s: links lead to %s, where no package database was read", db.fixed, end)
 		}
 	}
+	for _, fixed := range fixedPaths() {
+		if link := m.unfollowed(m.fixed[fixed]); link != "" && m.fixed[fixed] != fixed {
+			m.unread("%s: links lead to %s, below another link, %s, that is not followed", fixed, m.fixed[fixed], link)
+		}
+	}
+	if len(m.layers) == 1 {
+		return
+	}
+	for _, fixed := range []string{dpkgStatusD, rpmVar, rpmSysimage} {
+		if end := m.fixed[fixed]; end != fixed && kindAt(end) != kindAt(fixed) {
+			m.unread("%s: links lead to %s, where the package databases of other layers are not recognised", fixed, end)
+		}
+	}
+}
+
+// unfollowed gives the first part of a path that is a symbolic link of which no more is known.
+func (m *merger) unfollowed(p string) string {
+	tree := hashTree(p)
+	for i, at := 1, 0; i < len(tree); i++ {
+		if at = strings.IndexByte(p[at:]+"/", '/') + at; m.isOther(tree[:i+1]) {
+			return p[:at]
+		}
+		at++
+	}
+	return ""
+}
+
+func (m *merger) isOther(tree []uint64) bool {
+	for _, l := range slices.Backward(m.layers) {
+		if l.others.has(tree[len(tree)-1]) {
+			return true
+		}
+		if l.hides(tree) {
+			return false
+		}
+	}
+	return false
 }
 
 // blockedDatabases tells of directories in the place of a database.

@@ -76,7 +76,10 @@ func (s *scanner) wantsAgain(number int, h *tar.Header) bool {
 	if _, ok := s.pointers[number]; ok {
 		return true
 	}
-	p := cleanPath(h.Name)
+	p, ok := s.moved[number]
+	if !ok {
+		p = cleanPath(h.Name)
+	}
 	if len(s.wanted[p]) > 0 {
 		return true
 	}

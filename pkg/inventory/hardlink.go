@@ -23,7 +23,10 @@ type wantedLink struct {
 
 // hardLink handles another name of a file that the layer has had already.
 func (s *scanner) hardLink(e *entry, hash uint64) error {
-	target := cleanPath(e.header.Linkname)
+	target, err := s.through(cleanPath(e.header.Linkname))
+	if err != nil {
+		return err
+	}
 	if link, ok := s.links[target]; ok {
 		s.symlink(e.path, link)
 		s.replaced = append(s.replaced, hash)

@@ -84,6 +84,14 @@ func (k fileKind) isProgram() bool { return k == kindGo || k == kindRust || k ==
 func classify(p string) fileKind {
 	dir, base := path.Split(p)
 	dir = strings.TrimSuffix(dir, "/")
+	if hasSuffixPath(dir, "dpkg/status.d") { // packages may be called anything
+		return kindIf(strings.HasSuffix(base, ".md5sums"), kindDpkgSums, kindDpkgPart)
+	}
+	return classifyIn(dir, base)
+}
+
+// classifyIn recognises a file by its directory and its name in it.
+func classifyIn(dir, base string) fileKind {
 	switch base {
 	case "status":
 		return kindIf(hasSuffixPath(dir, "dpkg"), kindDpkg, kindIf(dir == "usr/lib/opkg" || dir == "var/lib/opkg", kindForeign, kindNone))
@@ -111,7 +119,7 @@ func classify(p string) fileKind {
 	if isJar(base) {
 		return kindJava
 	}
-	return classifyLoose(dir, base)
+	return kindIf(base == "os-release" || strings.HasPrefix(base, "os-release-"), kindOS, kindNone)
 }
 
 // classifyLanguage recognises the files of languages by their extension and place.
@@ -129,14 +137,6 @@ func classifyLanguage(dir, base string) fileKind {
 		return kindGem
 	}
 	return kindNone
-}
-
-// classifyLoose recognises the files whose own names are not fixed.
-func classifyLoose(dir, base string) fileKind {
-	if hasSuffixPath(dir, "dpkg/status.d") {
-		return kindIf(strings.HasSuffix(base, ".md5sums"), kindDpkgSums, kindDpkgPart)
-	}
-	return kindIf(base == "os-release" || strings.HasPrefix(base, "os-release-"), kindOS, kindNone)
 }
 
 // isInstalled tells whether a language's file is where a tool puts those of installed packages, so that the image must have

@@ -8,7 +8,7 @@ import (
 
 // layerFormat is the version of a stored Layer. It goes up with every change of what ScanLayer finds or how it is written, so
 // that results of an older version are not taken for those of this one.
-const layerFormat = 9
+const layerFormat = 10
 
 // Layer is what one layer contributes to the images that have it. It depends on the layer's bytes alone, can be stored as
 // JSON under the layer's digest, and is never changed after ScanLayer has returned it. A layer of 100,000 files takes about
@@ -19,6 +19,7 @@ type Layer struct {
 	replaced pathSet           // paths that are not directories here, and whiteouts: each hides what lower layers have at it and below it
 	dirs     pathSet           // directories: each hides a lower layer's file or link at its path
 	opaque   pathSet           // directories of which lower layers' contents are hidden
+	others   pathSet           // symbolic links that are not in links
 	warnings []string          // about the layer as a whole
 }
 
@@ -60,12 +61,13 @@ type storedLayer struct {
 	Replaced []byte            `json:"replaced,omitempty"`
 	Dirs     []byte            `json:"dirs,omitempty"`
 	Opaque   []byte            `json:"opaque,omitempty"`
+	Others   []byte            `json:"others,omitempty"`
 	Warnings []string          `json:"warnings,omitempty"`
 }
 
 // Memory gives about how many bytes the layer takes in memory, with what Merge adds to that.
 func (l *Layer) Memory() int64 {
-	n := 8 * (len(l.replaced) + len(l.dirs) + len(l.opaque))
+	n := 8 * (len(l.replaced) + len(l.dirs) + len(l.opaque) + len(l.others))
 	for i := range l.files {
 		f := &l.files[i]
 		n += 128 + len(f.Path) + 8*strings.Count(f.Path, "/") + f.size()
@@ -80,7 +82,7 @@ func (l *Layer) Memory() int64 {
 func (l *Layer) MarshalJSON() ([]byte, error) {
 	stored := storedLayer{
 		Format: layerFormat, Links: l.links, Warnings: l.warnings,
-		Replaced: l.replaced.pack(), Dirs: l.dirs.pack(), Opaque: l.opaque.pack(),
+		Replaced: l.replaced.pack(), Dirs: l.dirs.pack(), Opaque: l.opaque.pack(), Others: l.others.pack(),
 		Files: make([]file, len(l.files)),
 	}
 	for i := range l.files {
@@ -104,7 +106,7 @@ func (l *Layer) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("decode layer of format %d, want %d: %w", stored.Format, layerFormat, ErrLayerFormat)
 	}
 	read := Layer{files: stored.Files, links: stored.Links, warnings: stored.Warnings}
-	for to, packed := range map[*pathSet][]byte{&read.replaced: stored.Replaced, &read.dirs: stored.Dirs, &read.opaque: stored.Opaque} {
+	for to, packed := range map[*pathSet][]byte{&read.replaced: stored.Replaced, &read.dirs: stored.Dirs, &read.opaque: stored.Opaque, &read.others: stored.Others} {
 		set, err := unpackPathSet(packed)
 		if err != nil {
 			return fmt.Errorf("decode layer: %w", err)

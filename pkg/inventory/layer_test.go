@@ -12,12 +12,12 @@ import (
 func TestLayerStored(t *testing.T) {
 	t.Parallel()
 	for stored, want := range map[string]string{
-		`{"format":9}`:               "",
-		`{"format":0}`:               "decode layer of format 0, want 9: layer was stored in another format",
-		`{}`:                         "decode layer of format 0, want 9: layer was stored in another format",
-		`{"format":9,"dirs":"gA=="}`: "decode layer: path set is cut short",
-		`{"format":9,"replaced":"Af///////////wE="}`:                       "decode layer: path set is out of order",
-		`{"format":9,"files":[{"path":"a","kind":"list","owned":"gA=="}]}`: "decode layer: a: path set is cut short",
+		`{"format":10}`:               "",
+		`{"format":0}`:                "decode layer of format 0, want 10: layer was stored in another format",
+		`{}`:                          "decode layer of format 0, want 10: layer was stored in another format",
+		`{"format":10,"dirs":"gA=="}`: "decode layer: path set is cut short",
+		`{"format":10,"replaced":"Af///////////wE="}`:                       "decode layer: path set is out of order",
+		`{"format":10,"files":[{"path":"a","kind":"list","owned":"gA=="}]}`: "decode layer: a: path set is cut short",
 	} {
 		err := json.Unmarshal([]byte(stored), new(inventory.Layer))
 		if got := fmt.Sprint(err); got != want && (err != nil || want != "") {

@@ -59,9 +59,15 @@ type merger struct {
 	noRelease string // the os-release that counts and cannot be read
 }
 
-// resolveFixed follows the links at the fixed paths.
+// resolveFixed follows the links at the fixed paths. What is at one of them is itself what counts: had a link led away from it, it would be
+// hidden, so a link above it that is still there is of a layer below.
 func (m *merger) resolveFixed() error {
+	files := fixedFiles()
 	for _, p := range fixedPaths() {
+		if _, ok := m.overlay.files[p]; ok || slices.Contains(files, p) && m.isDirectory(p) {
+			m.fixed[p] = p
+			continue
+		}
 		end, ok := resolve(m.targets, p, nil)
 		if !ok {
 			return &Error{Kind: KindCorrupt, Path: p, Err: errors.New("its symbolic links form a loop")}
@@ -69,6 +75,12 @@ func (m *merger) resolveFixed() error {
 		m.fixed[p] = end
 	}
 	return nil
+}
+
+// isIn tells whether a file is in the directory at a fixed path, or where links lead from there.
+func (m *merger) isIn(p, fixed string) bool {
+	dir := parentOf(p)
+	return dir == m.fixed[fixed] || dir == fixed
 }
 
 // at gives the file at a fixed path, where its links lead.
@@ -109,7 +121,7 @@ func (m *merger) isDirectory(p string) bool {
 		if l.dirs.has(tree[len(tree)-1]) {
 			return true
 		}
-		if (cover{replaced: l.replaced, dirs: l.dirs, opaque: l.opaque}).hides(tree) {
+		if l.hides(tree) {
 			return false
 		}
 	}

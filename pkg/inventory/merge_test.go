@@ -57,21 +57,33 @@ func TestMergeDeletions(t *testing.T) {
 		"whiteout with ./":         {[]item{text("./app/node_modules/.wh.b", "")}, []string{a}},
 		"whiteout with a slash":    {[]item{text("/app/node_modules/.wh.b", "")}, []string{a}},
 		"opaque directory":         {[]item{opaqueDir("app/node_modules")}, nil},
-		"opaque root":              {[]item{text(".wh..wh..opq", "")}, nil},
-		"opaque sibling":           {[]item{opaqueDir("app/node_modules/a/lib")}, []string{a, b}},
-		"opaque, then new":         {[]item{opaqueDir("app/node_modules"), text("app/node_modules/c/package.json", packageJSON("c", "2.0.0"))}, []string{"c 2.0.0"}},
-		"new, then opaque":         {[]item{text("app/node_modules/c/package.json", packageJSON("c", "2.0.0")), opaqueDir("app/node_modules")}, []string{"c 2.0.0"}},
-		"new version":              {[]item{text("app/node_modules/a/package.json", packageJSON("a", "1.0.1"))}, []string{"a 1.0.1", b}},
-		"emptied":                  {[]item{text("app/node_modules/a/package.json", "{}")}, []string{b}},
-		"directory becomes file":   {[]item{text("app/node_modules", "x")}, nil},
-		"directory becomes link":   {[]item{symlink("app/node_modules", "/elsewhere")}, nil},
-		"directory becomes device": {[]item{{name: "app", kind: '3'}}, nil},
-		"file becomes directory":   {[]item{dir("app/node_modules/a/package.json")}, []string{b}},
-		"file becomes link":        {[]item{symlink("app/node_modules/a/package.json", "x")}, []string{b}},
-		"whiteout and new file":    {[]item{whiteoutOf("app/node_modules", "a"), text("app/node_modules/a/package.json", packageJSON("a", "3.0.0"))}, []string{"a 3.0.0", b}},
-		"names that mean nothing":  {[]item{text("app/node_modules/a/.wh.", ""), text("app/.wh..", ""), text("app/node_modules/a/.wh...", ""), text("app/.wh..wh.plnk", "")}, []string{a, b}},
-		"prefix of a name":         {[]item{whiteoutOf("app", "node"), text("app/node_modules/a/package", "x")}, []string{a, b}},
-		"escaping path":            {[]item{text("../../app/node_modules/a/package.json", packageJSON("a", "9.0.0"))}, []string{"a 9.0.0", b}},
+		"opaque root":              {[]item{text(".wh..wh..opq", "")}, []string{a, b}},                                       // overlayfs does not look at it
+		"whiteout, then directory": {[]item{whiteoutOf("app/node_modules", "a"), dir("app/node_modules/a")}, []string{a, b}}, // overlayfs shows what is below
+		"directory, then whiteout": {[]item{dir("app/node_modules/a"), whiteoutOf("app/node_modules", "a")}, []string{a, b}},
+		"file, then directory":     {[]item{text("app", "x"), dir("app")}, []string{a, b}},
+		"text, then directory":     {[]item{text("app/node_modules/b.md", "x"), text("app", "x"), dir("app")}, []string{a, b}},
+		"deleted in what is replaced": {
+			[]item{whiteoutOf("app/node_modules", "a"), text("app/node_modules/b/package.json", "{}"), opaqueDir("app"), symlink("app", "x"), dir("app")},
+			[]string{a, b},
+		},
+		"new in what is replaced":    {[]item{text("app", "x"), dir("app"), dir("app/node_modules"), text("app/node_modules/a/package.json", packageJSON("a", "2.0.0"))}, []string{"a 2.0.0", b}},
+		"a program, then directory":  {[]item{text("app", "\x7fELFxxxxxxxxxxxx"+inline("go1.22.3", "")), dir("app")}, []string{a, b}},
+		"whiteout and the same file": {[]item{whiteoutOf("app/node_modules/a", "package.json"), text("app/node_modules/a/package.json", packageJSON("a", "3.0.0"))}, []string{"a 3.0.0", b}},
+		"the same file and whiteout": {[]item{text("app/node_modules/a/package.json", packageJSON("a", "3.0.0")), whiteoutOf("app/node_modules/a", "package.json")}, []string{"a 3.0.0", b}},
+		"opaque sibling":             {[]item{opaqueDir("app/node_modules/a/lib")}, []string{a, b}},
+		"opaque, then new":           {[]item{opaqueDir("app/node_modules"), text("app/node_modules/c/package.json", packageJSON("c", "2.0.0"))}, []string{"c 2.0.0"}},
+		"new, then opaque":           {[]item{text("app/node_modules/c/package.json", packageJSON("c", "2.0.0")), opaqueDir("app/node_modules")}, []string{"c 2.0.0"}},
+		"new version":                {[]item{text("app/node_modules/a/package.json", packageJSON("a", "1.0.1"))}, []string{"a 1.0.1", b}},
+		"emptied":                    {[]item{text("app/node_modules/a/package.json", "{}")}, []string{b}},
+		"directory becomes file":     {[]item{text("app/node_modules", "x")}, nil},
+		"directory becomes link":     {[]item{symlink("app/node_modules", "/elsewhere")}, nil},
+		"directory becomes device":   {[]item{{name: "app", kind: '3'}}, nil},
+		"file becomes directory":     {[]item{dir("app/node_modules/a/package.json")}, []string{b}},
+		"file becomes link":          {[]item{symlink("app/node_modules/a/package.json", "x")}, []string{b}},
+		"whiteout and new file":      {[]item{whiteoutOf("app/node_modules", "a"), text("app/node_modules/a/package.json", packageJSON("a", "3.0.0"))}, []string{"a 3.0.0", b}},
+		"names that mean nothing":    {[]item{text("app/node_modules/a/.wh.", ""), text("app/.wh..", ""), text("app/node_modules/a/.wh...", ""), text("app/.wh..wh.plnk", "")}, []string{a, b}},
+		"prefix of a name":           {[]item{whiteoutOf("app", "node"), text("app/node_modules/a/package", "x")}, []string{a, b}},
+		"escaping path":              {[]item{text("../../app/node_modules/a/package.json", packageJSON("a", "9.0.0"))}, []string{"a 9.0.0", b}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -92,17 +104,31 @@ func TestMergeReplacedDatabase(t *testing.T) {
 	}
 }
 
-func TestMergeUsrMergedDeletion(t *testing.T) {
+// TestMergeNotThroughLinks has layers that name what is behind a link of a lower one. No runtime follows it on overlayfs: the layer gets a
+// directory in the link's place, and what is behind the link stays.
+func TestMergeNotThroughLinks(t *testing.T) {
 	t.Parallel()
 	base := append(debianBase(dpkgBash), text("usr/lib/node_modules/a/package.json", packageJSON("a", "1.0.0")))
-	for name, top := range map[string][]item{
-		"whiteout through a link": {whiteoutOf("lib/node_modules", "a")},
-		"file through a link":     {text("lib/node_modules/a/package.json", "{}")},
-		"opaque through a link":   {opaqueDir("lib/node_modules")},
+	const bash, a = "bash 5.0-4", "a 1.0.0"
+	for name, tt := range map[string]struct {
+		top  []item
+		want []string
+	}{
+		"whiteout":                              {[]item{whiteoutOf("lib/node_modules", "a")}, []string{bash, a}},
+		"file":                                  {[]item{text("lib/node_modules/a/package.json", "{}")}, []string{bash, a}},
+		"another module":                        {[]item{text("lib/node_modules/a/package.json", packageJSON("a", "2.0.0"))}, []string{bash, a, "a 2.0.0"}},
+		"opaque":                                {[]item{opaqueDir("lib/node_modules")}, []string{bash, a}},
+		"whiteout through the layer's own link": {[]item{symlink("l", "usr/lib/node_modules"), whiteoutOf("l", "a")}, []string{bash}},
+		"file through the layer's own link":     {[]item{symlink("l", "usr/lib/node_modules"), text("l/a/package.json", packageJSON("a", "2.0.0"))}, []string{bash, "a 2.0.0"}},
+		"a link that comes too late":            {[]item{text("l/a/package.json", packageJSON("b", "2.0.0")), symlink("l", "usr/lib/node_modules")}, []string{bash, a}},
+		"a link that is gone":                   {[]item{symlink("l", "usr/lib/node_modules"), dir("l"), whiteoutOf("l", "a")}, []string{bash, a}},
+		"a link in a link":                      {[]item{symlink("k", "/usr"), symlink("l", "k/lib/node_modules"), whiteoutOf("l", "a")}, []string{bash}},
+		"a loop":                                {[]item{symlink("l", "l"), whiteoutOf("l", "a")}, []string{bash, a}},
+		"a link that a directory takes away":    {[]item{dir("x"), symlink("x/l", "../usr/lib/node_modules"), text("x", "y"), dir("x"), whiteoutOf("x/l", "a")}, []string{bash, a}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			wantNames(t, mustMerge(t, scanItems(t, base...), scanItems(t, top...)), "bash 5.0-4")
+			wantNames(t, mustMerge(t, scanItems(t, base...), scanItems(t, tt.top...)), tt.want...)
 		})
 	}
 }
@@ -120,7 +146,7 @@ func TestMergeLinks(t *testing.T) {
 		"usr-merged, link in own layer, after": {[][]item{{os, text("usr/lib/apk/db/installed", apkMusl)}, {symlink("lib", "usr/lib")}}, 1, musl},
 		"written through a link of a lower layer": {[][]item{
 			{os, symlink("lib", "usr/lib"), text("usr/lib/apk/db/installed", apkSSL)}, {text("lib/apk/db/installed", apkMusl)},
-		}, 1, musl},
+		}, 1, []string{"libssl3 3.1.4-r5", musl[0]}},
 		"directory link to a telling name":  {[][]item{{os, text("opt/apk/db/installed", apkMusl), symlink("lib/apk", "/opt/apk")}}, 1, musl},
 		"the link in a layer of its own":    {[][]item{{os, text("opt/apk/db/installed", apkMusl)}, {symlink("lib/apk", "../opt/apk")}}, 1, musl},
 		"directory link to any name, later": {[][]item{{os, text("opt/pkg/db/installed", apkMusl), symlink("lib/apk", "../opt/pkg")}}, 2, musl},

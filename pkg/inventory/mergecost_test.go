@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/runecast/runecast/pkg/inventory"
@@ -16,33 +17,37 @@ func manyModules(n int) (items []item) {
 	return items
 }
 
-// TestMergeManyLinks has many links to a directory with many modules: elsewhere they cost nothing, at the root they are refused.
+// TestMergeManyLinks has many links to a directory with many modules, which cost nothing.
 func TestMergeManyLinks(t *testing.T) {
 	t.Parallel()
 	top := scanItems(t, text("x", "y"))
-	for name, tt := range map[string]struct {
-		link  string
-		count int
-		want  string
-	}{
-		"elsewhere":       {"links/%d", 2000, ""},
-		"few at the root": {"%d", 64, ""},
-		"at the root":     {"%d", 65, "d is too-large: 65 symbolic links at the root lead to it, more than 64"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			items := manyModules(200)
-			for i := range tt.count {
-				items = append(items, symlink(fmt.Sprintf(tt.link, i), "/d"))
-			}
-			inv, err := merge(t, scanItems(t, items...), top)
-			if tt.want != "" {
-				wantError(t, err, inventory.KindTooLarge, tt.want)
-			} else if err != nil || len(inv.Packages) != 200 {
-				t.Errorf("%d packages, %v", len(inv.Packages), err)
-			}
-		})
+	for _, link := range []string{"links/%d", "%d"} {
+		items := manyModules(200)
+		for i := range 2000 {
+			items = append(items, symlink(fmt.Sprintf(link, i), "/d"))
+		}
+		if inv := mustMerge(t, scanItems(t, items...), top); len(inv.Packages) != 200 {
+			t.Errorf("%d packages", len(inv.Packages))
+		}
 	}
+}
+
+// TestManyEntriesBelowLinks refuses a layer whose paths cost much more to follow than to read.
+func TestManyEntriesBelowLinks(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat("a/../", 800)
+	var items, cached []item
+	for i := range 40 {
+		items = append(items, symlink(fmt.Sprint("l", i), deep+fmt.Sprint("l", i+1)))
+	}
+	for i := range 200 {
+		items = append(items, text(fmt.Sprintf("l0/%d/x", i), ""))
+		cached = append(cached, text(fmt.Sprintf("l0/%d", i), ""))
+	}
+	src := &source{data: layerTar(t, items...)}
+	_, err := inventory.ScanLayer(t.Context(), src.open, inventory.Options{})
+	wantError(t, err, inventory.KindTooLarge, "l0/65/x is too-large: entries lie below symbolic links of the same layer with more than 4194304 parts")
+	scanItems(t, append(items[:40:40], cached...)...)
 }
 
 // TestMergeCancelled asserts that each of Merge's loops heeds the context.

@@ -11,6 +11,7 @@ type Options struct {
 const (
 	maxResult    = 64 << 20 // bytes that a layer may contribute: paths, package names, path hashes
 	maxLinks     = 4 << 20  // bytes of symbolic links that are remembered during a scan
+	maxFollowed  = 4 << 20  // parts of paths that are resolved for entries below symbolic links of the same layer
 	maxHardLinks = 16 << 20 // bytes of hard links that are remembered during a scan, with inodeSize for each
 	maxManifest  = 16 << 20 // package.json
 	maxHeader    = 16 << 20 // METADATA or PKG-INFO: as far as its header is looked for

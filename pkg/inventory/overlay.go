@@ -4,12 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 )
-
-// maxAliases bounds the links at the root, or above a fixed path, that lead to one directory with recognised files in it.
-// Distributions have two or three.
-const maxAliases = 64
 
 // overlay is the image's file system as far as it matters, while layers are laid on it from the lowest up.
 type overlay struct {
@@ -53,12 +48,18 @@ func (c cover) hides(tree []uint64) bool {
 	return slices.ContainsFunc(tree[:last], func(h uint64) bool { return c.replaced.has(h) || c.opaque.has(h) })
 }
 
+// hides tells whether a path of lower layers is gone under the layer, but for what its recognised files hide.
+func (l *Layer) hides(tree []uint64) bool {
+	return cover{replaced: l.replaced, dirs: l.dirs, opaque: l.opaque}.hides(tree)
+}
+
 // add lays a layer on top.
 func (o *overlay) add(ctx context.Context, l *Layer, number int) error {
 	if err := o.hide(ctx, newCover(l)); err != nil {
 		return err
 	}
 	for p, target := range l.links {
+		o.unlinkAbove(p, number)
 		o.links[p] = placed{layer: number, tree: hashTree(p), target: target}
 		o.targets[p] = target
 	}
@@ -67,12 +68,20 @@ func (o *overlay) add(ctx context.Context, l *Layer, number int) error {
 			return err
 		}
 		p := l.files[i].Path
-		if dir, ok := resolve(o.targets, parentOf(p), nil); ok {
-			p = strings.TrimPrefix(dir+p[len(parentOf(p)):], "/")
-		}
+		o.unlinkAbove(p, number)
 		o.files[p] = placed{layer: number, tree: hashTree(p), file: &l.files[i]}
 	}
 	return nil
+}
+
+// unlinkAbove takes away links of lower layers above a path: what is there is a directory of the layer.
+func (o *overlay) unlinkAbove(p string, layer int) {
+	for dir := parentOf(p); dir != "" && len(o.links) > 0; dir = parentOf(dir) {
+		if link, ok := o.links[dir]; ok && link.layer < layer {
+			delete(o.links, dir)
+			delete(o.targets, dir)
+		}
+	}
 }
 
 // hide takes away what a layer hides.
@@ -86,62 +95,15 @@ func (o *overlay) hide(ctx context.Context, c cover) error {
 			delete(o.targets, p)
 		}
 	}
-	aliases, err := o.aliases(ctx)
-	if err != nil {
-		return err
-	}
 	for p, f := range o.files {
 		if err := gone(ctx); err != nil {
 			return err
 		}
-		hidden, err := hidesAlias(c, aliases, p)
-		if err != nil {
-			return err
-		}
-		if hidden || c.hides(f.tree) {
+		if c.hides(f.tree) {
 			delete(o.files, p)
 		}
 	}
 	return nil
-}
-
-// aliases gives, for each path that links lead to, those of them through which a layer may reasonably hide something: at
-// the root, such as bin → usr/bin, and at or above a fixed path. Container runtimes write layers without going through links; a
-// deletion through another link is not seen, and what it deletes stays listed.
-func (o *overlay) aliases(ctx context.Context) (map[string][]string, error) {
-	aliases := map[string][]string{}
-	for p := range o.links {
-		if strings.Contains(p, "/") && !isFixedOrAbove(p) {
-			continue
-		}
-		if err := gone(ctx); err != nil {
-			return nil, err
-		}
-		if to, ok := resolve(o.targets, p, nil); ok {
-			aliases[to] = append(aliases[to], p)
-		}
-	}
-	return aliases, nil
-}
-
-// hidesAlias tells whether a layer hides a file under another name, which a link to a directory above it gives it: bin/x is
-// usr/bin/x where bin is a link.
-func hidesAlias(c cover, aliases map[string][]string, p string) (bool, error) {
-	if len(aliases) == 0 {
-		return false, nil
-	}
-	for dir := parentOf(p); dir != ""; dir = parentOf(dir) {
-		links := aliases[dir]
-		if len(links) > maxAliases {
-			return false, &Error{Kind: KindTooLarge, Path: dir, Err: fmt.Errorf("%d symbolic links at the root lead to it, more than %d", len(links), maxAliases)}
-		}
-		for _, link := range links {
-			if c.hides(hashTree(link + p[len(dir):])) {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
 }
 
 // gone gives why the caller no longer waits, if so.

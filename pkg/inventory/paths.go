@@ -74,7 +74,8 @@ func whiteout(p string) (deletion, string) {
 }
 
 // resolve follows symbolic links in every component of a path, never leaving the root. links maps clean paths to targets as
-// written in the layer. follow, where not nil, is told of each link that is used. ok is false for a loop.
+// written in the layer. follow, where not nil, is told of each link that is used. ok is false for a loop, and for a path that grows
+// longer than any.
 func resolve(links map[string]string, p string, follow func(link string)) (resolved string, ok bool) {
 	if len(links) == 0 {
 		return p, true
@@ -91,6 +92,9 @@ func resolve(links map[string]string, p string, follow func(link string)) (resol
 			continue
 		}
 		next := path.Join(done, part)
+		if len(next) > maxPath {
+			return "", false
+		}
 		target, isLink := links[next]
 		if !isLink {
 			done = next

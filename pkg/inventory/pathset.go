@@ -51,6 +51,14 @@ func (s pathSet) has(hash uint64) bool {
 	return found
 }
 
+// without gives the set but for some, which changes the set itself.
+func (s pathSet) without(some pathSet) pathSet {
+	if len(some) == 0 {
+		return s
+	}
+	return slices.DeleteFunc(s, some.has)
+}
+
 // pack gives the set's stored form.
 func (s pathSet) pack() []byte {
 	if len(s) == 0 {

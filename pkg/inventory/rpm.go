@@ -219,7 +219,7 @@ func rpmNames() []string { return []string{"rpmdb.sqlite", "Packages.db", "Packa
 // isActiveRPM tells whether a database is one that the image's rpm reads.
 func (m *merger) isActiveRPM(p string) bool {
 	dir := parentOf(p)
-	if dir != m.fixed[rpmVar] && dir != m.fixed[rpmSysimage] {
+	if !m.isIn(p, rpmVar) && !m.isIn(p, rpmSysimage) {
 		return false
 	}
 	for _, name := range rpmNames() {

@@ -102,13 +102,18 @@ func tooLargeResult() error {
 
 // first handles an entry of the first pass.
 func (s *scanner) first(ctx context.Context, e *entry) error {
+	if err := s.locate(e); err != nil {
+		return err
+	}
 	s.implyDirectory(e.path)
 	if what, of := whiteout(e.path); what != notWhiteout {
 		switch what {
 		case deletes:
 			s.replaced = append(s.replaced, hashPath(of))
 		case opaque:
-			s.opaque = append(s.opaque, hashPath(of))
+			if of != "" { // overlayfs always shows what is below its root
+				s.opaque = append(s.opaque, hashPath(of))
+			}
 		case notWhiteout, meaningless:
 		}
 		return nil
@@ -116,6 +121,9 @@ func (s *scanner) first(ctx context.Context, e *entry) error {
 	hash := hashPath(e.path)
 	if e.header.Typeflag == tar.TypeDir {
 		s.dirs = append(s.dirs, hash)
+		if s.files[e.path] != nil {
+			s.again = append(s.again, hash)
+		}
 		s.forget(e.path)
 		return nil
 	}
@@ -139,6 +147,11 @@ func (s *scanner) first(ctx context.Context, e *entry) error {
 // regular handles a regular file of the first pass.
 func (s *scanner) regular(ctx context.Context, e *entry, hash uint64) error {
 	if kind := classify(e.path); kind != kindNone {
+		if e.left { // a link led it here
+			c := notRead(kind, "its contents were not asked for")
+			s.want(inode{path: e.path, before: e.number + 1}, e.path, c)
+			return s.keep(e.path, hash, c)
+		}
 		c, err := s.read(ctx, kind, e.path, e)
 		if err != nil {
 			return err

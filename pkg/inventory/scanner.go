@@ -21,12 +21,21 @@ type scanner struct {
 	files     map[string]*contents
 	above     map[uint64]struct{} // hashes of the directories above files and links: whether an entry can hide any is one look-up
 	links     map[string]string
+	linked    map[uint64]struct{} // hashes of the links' paths, of some that are gone too
 	linkBytes int
+	others    []uint64
 	lostLink  string // the first link that did not fit
-	cleared   int    // files and links that were looked through to forget some
-	kept      int    // bytes that the result will have, about
+	lastDir   string // the last directory below a link that was resolved, and where it is
+	lastTo    string
+	followed  int            // parts of paths that were resolved
+	moved     map[int]string // paths of entries below links, by entry number
+	cleared   int            // files and links that were looked through to forget some
+	kept      int            // bytes that the result will have, about
 
 	replaced, dirs, opaque []uint64
+	plain                  []uint64 // files that are not noted as replacing anything, see isPlain
+	again                  pathSet  // see findRecreated
+	lapsed                 []uint64 // paths below those
 	fixed                  []string // see fixedFiles
 
 	pointers   map[int]pendingProgram // by entry number
@@ -67,7 +76,7 @@ type alias struct{ end, fixed string }
 func newScanner(opts Options, readers map[fileKind]extractor) *scanner {
 	return &scanner{
 		opts: opts, readers: readers, fixed: fixedFiles(), files: map[string]*contents{}, above: map[uint64]struct{}{},
-		links: map[string]string{}, pointers: map[int]pendingProgram{}, inodes: map[string]inode{},
+		links: map[string]string{}, linked: map[uint64]struct{}{}, moved: map[int]string{}, pointers: map[int]pendingProgram{}, inodes: map[string]inode{},
 		wanted: map[string][]wantedLink{}, aliased: map[string]struct{}{},
 	}
 }
@@ -158,7 +167,9 @@ func (s *scanner) noteAbove(p string) []uint64 {
 
 // replace notes a path that hides what lower layers have at it, unless it can never be a program that they have.
 func (s *scanner) replace(p string, hash uint64) {
-	if !isPlain(p) {
+	if isPlain(p) {
+		s.plain = append(s.plain, hash)
+	} else {
 		s.replaced = append(s.replaced, hash)
 	}
 }
@@ -166,17 +177,11 @@ func (s *scanner) replace(p string, hash uint64) {
 // forget drops what the layer has had at a path itself.
 func (s *scanner) forget(p string) {
 	delete(s.files, p)
-	delete(s.links, p)
-	delete(s.inodes, p)
-}
-
-// implyDirectory notes that what should be a file at a fixed path is a directory, as an entry lies below it.
-func (s *scanner) implyDirectory(p string) {
-	for _, fixed := range s.fixed {
-		if len(p) > len(fixed) && p[len(fixed)] == '/' && p[:len(fixed)] == fixed {
-			s.dirs = append(s.dirs, hashPath(fixed))
-		}
+	if _, link := s.links[p]; link {
+		delete(s.links, p)
+		s.lastDir = ""
 	}
+	delete(s.inodes, p)
 }
 
 // clear forgets what the layer has had so far at a path, and below it, since an entry follows that is no directory.
@@ -188,6 +193,7 @@ func (s *scanner) clear(p string, hash uint64) error {
 		}
 		maps.DeleteFunc(s.files, func(f string, _ *contents) bool { return strings.HasPrefix(f, p+"/") })
 		maps.DeleteFunc(s.links, func(l, _ string) bool { return strings.HasPrefix(l, p+"/") })
+		s.lastDir = ""
 	}
 	return nil
 }
@@ -199,10 +205,12 @@ func (s *scanner) symlink(p, target string) {
 		if s.lostLink == "" {
 			s.lostLink = p
 		}
+		s.others = append(s.others, hashPath(p))
 		return
 	}
-	s.links[p] = target
-	s.noteAbove(p)
+	s.links[p], s.lastDir = target, ""
+	tree := s.noteAbove(p)
+	s.linked[tree[len(tree)-1]] = struct{}{}
 }
 
 // isEmpty tells whether there is nothing to keep of a file. A database is kept without any package too: that it is there

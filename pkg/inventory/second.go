@@ -9,7 +9,7 @@ import (
 )
 
 // needsSecond tells, after the first pass, whether the layer has to be read again: for hard links with a telling name, for
-// what a link at a fixed path leads to under a name that tells nothing, and for programs of before Go 1.18, of Rust or of .NET.
+// what a link at a fixed path leads to under a name that tells nothing, for what directories show again, and for programs of before Go 1.18, of Rust or of .NET.
 func (s *scanner) needsSecond() (bool, error) {
 	s.dropUnheld()
 	for _, fixed := range fixedPaths() {
@@ -23,7 +23,8 @@ func (s *scanner) needsSecond() (bool, error) {
 			return false, err
 		}
 	}
-	return len(s.wanted)+len(s.aliases)+len(s.pointers) > 0, nil
+	s.findRecreated()
+	return len(s.wanted)+len(s.aliases)+len(s.pointers)+len(s.again) > 0, nil
 }
 
 // dropUnheld drops the hard links of which every name was replaced.
@@ -71,6 +72,12 @@ func kindAt(p string) fileKind {
 
 // second handles an entry of the second pass.
 func (s *scanner) second(ctx context.Context, e *entry) error {
+	if to, ok := s.moved[e.number]; ok {
+		e.path = to
+	}
+	if len(s.again) > 0 {
+		s.lapse(e)
+	}
 	if !isRegular(e.header.Typeflag) {
 		return s.secondIrregular(e)
 	}
@@ -198,9 +205,14 @@ func (s *scanner) checkSize() error {
 
 // layer gives the result.
 func (s *scanner) layer() *Layer {
-	l := &Layer{
-		links: s.linksOfInterest(), replaced: newPathSet(s.replaced), dirs: newPathSet(s.dirs), opaque: newPathSet(s.opaque),
+	l := &Layer{links: s.linksOfInterest()}
+	l.replaced, l.dirs, l.opaque = s.settle()
+	for link := range s.links {
+		if _, kept := l.links[link]; !kept {
+			s.others = append(s.others, hashPath(link))
+		}
 	}
+	l.others = newPathSet(s.others)
 	for p, c := range s.files {
 		l.files = append(l.files, file{Path: p, contents: *c})
 	}

@@ -39,4 +39,4 @@ type Contents struct {
 
 // contentsFormat goes up with every change of what an inventory is made from or how it is judged, so that images are read again
 // where an earlier version saw less. Layers that are stored make that cheap.
-const contentsFormat = 6
+const contentsFormat = 7

@@ -27,7 +27,7 @@ func TestContentsOfAnotherVersionAreReadAnew(t *testing.T) {
 	eventually(t, "the inventory is stored", func() bool { return b.stores.has("inventory " + digest) })
 	b.stores.mu.Lock()
 	old := b.stores.data["inventory "+digest]
-	b.stores.data["inventory "+digest] = bytes.Replace(old, []byte(`"format":6`), []byte(`"format":0`), 1)
+	b.stores.data["inventory "+digest] = bytes.Replace(old, []byte(`"format":7`), []byte(`"format":0`), 1)
 	b.stores.mu.Unlock()
 	b.feed.set(newFeed(t, opensslFeed("2")))
 	if r := b.report(t, ref); len(r.Findings) == 0 || b.metrics.get("hit inventory") != 0 {
