@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,6 +16,9 @@ import (
 
 // PoliciesAnnotation names, on the chart's configuration, the policy of each webhook: a JSON object from webhook names to policy ids.
 const PoliciesAnnotation = "runecast.com/policies"
+
+// Configuration is a ValidatingWebhookConfiguration, under a name for those that may not import Kubernetes' API.
+type Configuration = admissionregistration.ValidatingWebhookConfiguration
 
 const (
 	reviewPath = "/rc2/api/v2/k8s-admission-policy-review/policy/"
@@ -40,6 +44,12 @@ func RedactPath(path string) string {
 	}
 	return before + keySegment + "[redacted]"
 }
+
+// keyInText is a credential in a path of the review endpoint, wherever it stands in a text.
+var keyInText = regexp.MustCompile(`(/policy/[^/\s"]+/key/)[^\s"/?\[][^\s"/?]*`)
+
+// RedactText replaces the credentials in paths of the review endpoint in a text, such as an API server's error.
+func RedactText(text string) string { return keyInText.ReplaceAllString(text, "${1}[redacted]") }
 
 // Policies reads the annotation that names the policy of each webhook. A configuration without it has none.
 func Policies(c *admissionregistration.ValidatingWebhookConfiguration) (map[string]string, error) {
