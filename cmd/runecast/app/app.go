@@ -15,7 +15,7 @@ import (
 // Exit codes of every command.
 const (
 	ExitOK     = 0 // done; for review and scan: allowed
-	ExitDenied = 1 // review and scan: the policy denies
+	ExitDenied = 1 // review and scan: the policy denies; webhook diff: there is a difference; webhook check: there is a problem
 	ExitError  = 2 // could not be done: wrong usage, unreadable input, a fault
 )
 
@@ -26,7 +26,7 @@ type Streams struct {
 	Err io.Writer // logs, progress, errors
 }
 
-// errDenied ends a command with ExitDenied; its verdict is printed already.
+// errDenied ends a command with ExitDenied; its verdict, or what it found, is printed already.
 var errDenied = errors.New("denied")
 
 // Main runs the program with its arguments and gives the exit code.
@@ -65,7 +65,7 @@ every container image before it runs, and denies what breaks a policy.
 Settings come from flags, RUNECAST_* variables (RUNECAST_DATA_DIR for --data-dir)
 and a YAML file (--config; dataDir for --data-dir), in this order of precedence.
 
-Exit codes: 0 done or allowed, 1 denied by the policy, 2 an error.`,
+Exit codes: 0 done or allowed, 1 denied by the policy (or webhook diff and check found something), 2 an error.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -91,6 +92,21 @@ func (t *table) row(cells ...string) {
 		cells[i] = printable(cells[i])
 	}
 	_, _ = fmt.Fprintln(t.writer, strings.Join(cells, "\t")) // Flush reports write errors
+}
+
+// wrapped prints one row on as many lines as its last cell needs with a width in runes; words that are longer stay whole.
+func (t *table) wrapped(width int, cells ...string) {
+	last := len(cells) - 1
+	line := ""
+	for word := range strings.FieldsSeq(cells[last]) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			t.row(append(slices.Clone(cells[:last]), line)...)
+			clear(cells[:last])
+			line = ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	t.row(append(slices.Clone(cells[:last]), line)...)
 }
 
 // printable replaces control characters.

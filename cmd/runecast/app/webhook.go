@@ -30,10 +30,12 @@ const (
 func newWebhook(c *command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "webhook",
-		Short: "Try the review endpoint as the API server uses it",
-		Args:  cobra.NoArgs,
+		Short: "Write, apply and check the configuration of webhooks, and try the review endpoint",
+		Long: `A ValidatingWebhookConfiguration tells the API server which workloads to ask runecast about. The chart
+makes one; these commands make and look after one that is your own, and look at any.`,
+		Args: cobra.NoArgs,
 	}
-	cmd.AddCommand(newWebhookPing(c))
+	cmd.AddCommand(newWebhookGenerate(c), newWebhookDiff(c), newWebhookApply(c), newWebhookCheck(c), newWebhookStatus(c), newWebhookPing(c))
 	return cmd
 }
 
