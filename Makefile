@@ -18,7 +18,7 @@ LISTEN ?= localhost:9080
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/runecast
@@ -61,6 +61,11 @@ $(TOOLS)/certmanager: $(addprefix $(CERTMANAGER)/,go.mod go.sum main.go)
 	mkdir -p $(TOOLS)
 	cd $(CERTMANAGER) && go build -trimpath -buildvcs=false -o $@ .
 	touch $@
+
+.PHONY: controlplane-goldens
+controlplane-goldens: ## Write the manifests of kubeadm that pkg/controlplane is tested with anew, by kubeadm's own package (a quarter of an hour)
+	scripts/controlplane/goldens
+	RUNECAST_UPDATE_GOLDEN=1 go test -count=1 -run 'Golden' ./pkg/controlplane
 
 .PHONY: chart
 chart: $(TOOLS)/helm-unittest $(TOOLS)/helm-docs ## Check the chart: its page, its suites, every mode against a real API server

@@ -4,13 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"sort"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
+
+// otherBreaks are what YAML's parser counts as the end of a line too, but for the two that offset knows
+// (https://yaml.org/spec/1.1/#id872420).
+const otherBreaks = "\r\u0085\u2028\u2029"
 
 // change is text that is put in at a byte of the manifest, in place of the bytes up to end.
 type change struct {
@@ -35,6 +38,9 @@ func (m *manifest) edit(restart string) ([]byte, error) {
 
 // with carries changes out, and has what comes out looked at.
 func (m *manifest) with(changes []change, verify func([]byte) error) ([]byte, error) {
+	if rest := strings.ReplaceAll(string(m.text), "\r\n", "\n"); strings.ContainsAny(rest, otherBreaks) {
+		return nil, errors.New("it has line breaks other than LF and CRLF: make the change by hand")
+	}
 	sort.SliceStable(changes, func(i, j int) bool { return changes[i].start > changes[j].start })
 	edited := string(m.text)
 	for _, c := range changes {
@@ -250,30 +256,44 @@ func (m *manifest) verify(edited []byte) error {
 	return nil
 }
 
-// without takes from a parsed manifest all that an edit may change: the flag, the mount, the volume and the annotation.
+// without takes from a parsed manifest all that an edit may change: the flag, the mount, the volume and the annotation. What is
+// like them elsewhere, such as in another container by an alias, stays, so that a change of it shows.
 func without(value any) any {
-	switch value := value.(type) {
-	case map[string]any:
-		delete(value, restartKey)
-		for key := range value {
-			value[key] = without(value[key])
-			if empty, ok := value[key].(map[string]any); ok && key == "annotations" && len(empty) == 0 {
-				delete(value, key)
+	pod, _ := value.(map[string]any)
+	metadata, _ := pod["metadata"].(map[string]any)
+	annotations, ok := metadata["annotations"].(map[string]any)
+	if delete(annotations, restartKey); ok && len(annotations) == 0 {
+		delete(metadata, "annotations")
+	}
+	spec, _ := pod["spec"].(map[string]any)
+	strip(spec, "volumes")
+	containers, _ := spec["containers"].([]any)
+	for _, item := range containers {
+		if server, _ := item.(map[string]any); server["name"] == container {
+			for _, list := range []string{"command", "args", "volumeMounts"} {
+				strip(server, list)
 			}
+			break
 		}
-	case []any:
-		var kept []any
-		for i, item := range value {
-			text, _ := item.(string)
-			object, _ := item.(map[string]any)
-			name, _, _ := strings.Cut(text, "=")
-			afterFlag := i > 0 && value[i-1] == admissionFlag
-			if name == admissionFlag || afterFlag || object["name"] == volume {
-				continue
-			}
-			kept = append(kept, without(item))
-		}
-		return slices.Clip(kept)
 	}
 	return value
+}
+
+// strip takes the flag, with its value where that is an item of its own, and what is named as the volume out of a list.
+func strip(object map[string]any, key string) {
+	list, ok := object[key].([]any)
+	if !ok {
+		return
+	}
+	var kept []any
+	for i, item := range list {
+		text, _ := item.(string)
+		named, _ := item.(map[string]any)
+		name, _, _ := strings.Cut(text, "=")
+		afterFlag := i > 0 && list[i-1] == admissionFlag
+		if name != admissionFlag && !afterFlag && named["name"] != volume {
+			kept = append(kept, item)
+		}
+	}
+	object[key] = kept
 }
