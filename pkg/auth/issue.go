@@ -45,8 +45,17 @@ func (r IssueRequest) validate(now time.Time) error {
 	if !r.ExpiresAt.IsZero() && !r.ExpiresAt.After(now) {
 		problems = append(problems, fmt.Errorf("the expiry %s is in the past", r.ExpiresAt.UTC().Format(time.RFC3339)))
 	}
-	return errors.Join(problems...)
+	if len(problems) == 0 {
+		return nil
+	}
+	return &RequestError{problems}
 }
+
+// RequestError lists what is wrong with a request for a token.
+type RequestError struct{ problems []error }
+
+// Error implements error: one mistake a line.
+func (e *RequestError) Error() string { return errors.Join(e.problems...).Error() }
 
 // Issue makes a token, stores it and returns its secret, which is kept nowhere: show it once. The secret is a version 4 UUID
 // in lower-case text. Its 122 random bits are why a plain SHA-256 of it may be stored: with 2^122 equally likely secrets no

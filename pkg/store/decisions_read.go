@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -21,7 +20,15 @@ const (
 )
 
 // ErrBadCursor says that a cursor is none that Decisions gave.
-var ErrBadCursor = errors.New("the cursor is not valid: start again without one")
+var ErrBadCursor error = cursorError{}
+
+type cursorError struct{}
+
+// Error implements error.
+func (cursorError) Error() string { return "the cursor is not valid: start again without one" }
+
+// BadCursor tells callers that do not import this package.
+func (cursorError) BadCursor() bool { return true }
 
 // DecisionFilter selects decisions; the zero value selects all, empty fields do not matter.
 type DecisionFilter struct {
@@ -30,11 +37,15 @@ type DecisionFilter struct {
 	PolicyID  string         //
 	Namespace string         //
 	Verdict   policy.Verdict //
+	Trigger   admission.TriggerType
+	Image     string    // a part of a reference of the decision's images, or one's whole digest
+	From, To  time.Time // when the review arrived: from (inclusive) and to (exclusive)
+	Scanned   bool      // only those that name images
 }
 
 // Decisions lists decisions, newest first, and gives the cursor of the next page, empty after the last. Pages go by the last
 // decision seen, not by a count, so decisions that come in meanwhile neither repeat nor hide others.
-func (s *Store) Decisions(ctx context.Context, filter DecisionFilter) ([]admission.Decision, string, error) {
+func (s *Store) Decisions(ctx context.Context, filter DecisionFilter) ([]admission.Decision, string, error) { //nolint:gocritic // hugeParam: a value that callers write in place
 	limit := filter.Limit
 	if limit <= 0 {
 		limit = defaultPage
@@ -87,6 +98,7 @@ func (f *DecisionFilter) where() (string, []any, error) {
 	if f.Verdict != "" {
 		add("verdict = ?", key(f.Verdict))
 	}
+	f.more(add)
 	if f.Before != "" {
 		at, id, err := parseCursor(f.Before)
 		if err != nil {
@@ -98,6 +110,28 @@ func (f *DecisionFilter) where() (string, []any, error) {
 		return "", nil, nil
 	}
 	return "WHERE " + strings.Join(conditions, " AND "), args, nil
+}
+
+// more adds the conditions of lists of scans.
+func (f *DecisionFilter) more(add func(condition string, values ...any)) {
+	if f.Trigger != "" {
+		add("triggered = ?", key(f.Trigger))
+	}
+	if !f.From.IsZero() {
+		add("at >= ?", f.From.UnixMicro())
+	}
+	if !f.To.IsZero() {
+		add("at < ?", f.To.UnixMicro())
+	}
+	const images = "EXISTS (SELECT 1 FROM decision_images AS x WHERE x.decision_id = decisions.id"
+	switch {
+	case strings.HasPrefix(f.Image, "sha256:"):
+		add(images+" AND x.digest = ?)", key(f.Image))
+	case f.Image != "":
+		add(images+` AND x.reference LIKE ? ESCAPE '\')`, "%"+strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(key(f.Image))+"%")
+	case f.Scanned:
+		add(images + ")")
+	}
 }
 
 // cursor names the place after a decision.

@@ -20,6 +20,7 @@ import (
 	"github.com/runecast/runecast/pkg/retention"
 	"github.com/runecast/runecast/pkg/scan"
 	"github.com/runecast/runecast/pkg/store"
+	"github.com/runecast/runecast/pkg/web"
 )
 
 // openStore opens the configured database, and makes the data directory for a SQLite file.
@@ -211,10 +212,15 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	})
 	m.counter("runecast_decisions_unstored_total", "Decisions that could not be stored and are in the log alone.", func() float64 { return float64(recorder.Unstored()) })
 	m.counter("runecast_feeds_refused_total", "Feed indexes that were refused because they are damaged.", func() float64 { return float64(e.feeds.Refused()) })
+	reviewer := admission.NewReviewer(admission.ReviewerConfig{PullSecrets: secrets, Scanner: e.scanner, Metrics: m, Log: log, Platforms: config.Platforms})
 	handler := admission.NewHandler(admission.HandlerConfig{
-		Authorizer: authorizer{authenticator}, Policies: e.policies, Recorder: recorder, Metrics: m, Log: log, MaxInFlight: config.MaxInFlight,
-		Reviewer: admission.NewReviewer(admission.ReviewerConfig{PullSecrets: secrets, Scanner: e.scanner, Metrics: m, Log: log, Platforms: config.Platforms}),
+		Authorizer: authorizer{authenticator}, Policies: e.policies, Recorder: recorder, Metrics: m, Log: log, MaxInFlight: config.MaxInFlight, Reviewer: reviewer,
 	})
+	rest := func(mux *http.ServeMux) { //nolint:contextcheck // each request has its own
+		web.Register(mux, web.Options{
+			Store: s, Policies: e.policies, Reviewer: reviewer, Recorder: recorder, Authenticator: authenticator, Feed: e.feedInfo, Version: buildVersion().Version, Log: log,
+		})
+	}
 	if _, failure := e.feedInfo(); failure != nil {
 		log.WithError(failure).Warn("there is no vulnerability data: images are judged by the policies' onNoFeed until there is; see runecast feed --help")
 	}
@@ -234,7 +240,7 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 		Store: s, Log: log, Pruned: m.Pruned, Decisions: days(config.DecisionRetentionDays), Flips: days(config.FlipRetentionDays), MaxFlips: config.MaxFlips,
 	})
 	return &server{
-		handler: routes(handler, h, m), health: h, engine: e, store: s, metrics: m,
+		handler: routes(handler, h, m, rest), health: h, engine: e, store: s, metrics: m,
 		loops: append(loops, again.Run, keep.Run),
 	}, nil
 }

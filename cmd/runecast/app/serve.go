@@ -157,8 +157,11 @@ func (c *command) certificate() *servingCertificate {
 }
 
 // routes puts everything that is served on one mux, which never redirects: the API server would follow.
-func routes(review *admission.Handler, h *health, m *metrics) http.Handler {
+func routes(review *admission.Handler, h *health, m *metrics, more ...func(*http.ServeMux)) http.Handler {
 	mux := http.NewServeMux()
+	for _, register := range more {
+		register(mux)
+	}
 	review.Register(mux)
 	h.register(mux)
 	mux.Handle("GET /metrics", m.handler())

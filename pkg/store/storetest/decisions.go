@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/runecast/runecast/pkg/admission"
 	"github.com/runecast/runecast/pkg/policy"
 	"github.com/runecast/runecast/pkg/store"
+	"github.com/runecast/runecast/pkg/web"
 )
 
 func testDecisionRoundTrip(t *testing.T, b Backend) {
@@ -159,11 +161,31 @@ func testDecisionPages(t *testing.T, b Backend) {
 	}
 }
 
+// selects is what a filter says, told plainly.
+func selects(f *store.DecisionFilter, d *admission.Decision) bool {
+	is := func(wanted, value string) bool { return wanted == "" || wanted == value }
+	named := f.Image == "" || slices.ContainsFunc(d.Images, func(i admission.DecisionImage) bool {
+		return strings.Contains(i.Reference, f.Image) || i.Digest == f.Image
+	})
+	within := (f.From.IsZero() || !d.At.Before(f.From)) && (f.To.IsZero() || d.At.Before(f.To))
+	return is(f.PolicyID, d.PolicyID) && is(f.Namespace, d.Namespace) && is(string(f.Verdict), string(d.Verdict)) && is(string(f.Trigger), string(d.Trigger)) &&
+		named && within && (!f.Scanned || len(d.Images) > 0)
+}
+
 func testDecisionFilters(t *testing.T, b Backend) {
 	t.Helper()
 	s := Open(t, b.New(t))
 	all := seed(t, s, 24)
-	for _, filter := range []store.DecisionFilter{
+	for n := range 2 { // one that names no image, and one from elsewhere
+		d := Decision(100 + n)
+		d.ID, d.Trigger = fmt.Sprintf("9000000%d", n), admission.TriggerAPI
+		if d.Images = []admission.DecisionImage{}; n == 1 {
+			d.Images = []admission.DecisionImage{{Reference: "50%_off", Digest: Digest(77), Verdict: policy.VerdictAllow}}
+		}
+		must(t, s.CreateDecision(t.Context(), d))
+		all = append([]admission.Decision{d}, all...)
+	}
+	for _, filter := range []*store.DecisionFilter{
 		{},
 		{PolicyID: "1"},
 		{Namespace: "shop"},
@@ -171,17 +193,26 @@ func testDecisionFilters(t *testing.T, b Backend) {
 		{PolicyID: "2", Namespace: "bank", Verdict: policy.VerdictDeny},
 		{PolicyID: "2", Verdict: policy.VerdictUnknown},
 		{Namespace: "nowhere"},
+		{Trigger: admission.TriggerAPI},
+		{Scanned: true},
+		{Trigger: admission.TriggerAPI, Scanned: true},
+		{Image: "nginx"},
+		{Image: "50%_o"},
+		{Image: "0%o"},
+		{Image: `\`},
+		{Image: Digest(77)},
+		{Image: Digest(3), PolicyID: "1"},
+		{From: when().Add(3 * time.Second), To: when().Add(5 * time.Second)},
+		{From: when().Add(4 * time.Second), Image: "nginx", Verdict: policy.VerdictDeny},
 	} {
 		want := []admission.Decision{}
 		for i := range all {
-			d := &all[i]
-			if (filter.PolicyID == "" || d.PolicyID == filter.PolicyID) && (filter.Namespace == "" || d.Namespace == filter.Namespace) &&
-				(filter.Verdict == "" || d.Verdict == filter.Verdict) {
-				want = append(want, *d)
+			if selects(filter, &all[i]) {
+				want = append(want, all[i])
 			}
 		}
 		got := []admission.Decision{}
-		for paged := filter; ; {
+		for paged := *filter; ; {
 			paged.Limit = 2
 			page, next, err := s.Decisions(t.Context(), paged)
 			must(t, err)
@@ -190,7 +221,27 @@ func testDecisionFilters(t *testing.T, b Backend) {
 				break
 			}
 		}
-		equal(t, fmt.Sprintf("%+v", filter), got, want)
+		equal(t, fmt.Sprintf("%+v", *filter), got, want)
+	}
+}
+
+func testReportCounts(t *testing.T, b Backend) {
+	t.Helper()
+	s := Open(t, b.New(t))
+	var keys []web.ReportKey
+	want := map[web.ReportKey]web.Counts{}
+	for n := range 250 { // more than one statement asks for
+		k := web.ReportKey{Digest: Digest(n), FeedRevision: "f1"}
+		if keys = append(keys, k); n%50 == 0 {
+			must(t, s.PutReport(t.Context(), Report(n, 7)))
+			want[k] = web.Counts{Critical: 2, High: 1, Medium: 1, Low: 2, Unknown: 1}
+		}
+	}
+	got, err := s.Counts(t.Context(), keys)
+	must(t, err)
+	equal(t, "counts", got, want)
+	if got, err = s.Counts(t.Context(), nil); err != nil || len(got) != 0 {
+		t.Errorf("of nothing: %v %v", got, err)
 	}
 }
 

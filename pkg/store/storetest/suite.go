@@ -30,6 +30,7 @@ func Run(t *testing.T, b Backend) {
 		{"hostile texts are stored", testDecisionHostileTexts},
 		{"decisions are listed in pages", testDecisionPages},
 		{"decisions are filtered", testDecisionFilters},
+		{"findings are counted", testReportCounts},
 		{"bad cursors are refused", testDecisionCursors},
 		{"writers of several stores do not disturb each other", testDecisionWriters},
 		{"a report comes back with every field", testReportRoundTrip},

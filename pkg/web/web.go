@@ -1,0 +1,154 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/sirupsen/logrus"
+
+	"github.com/runecast/runecast/pkg/admission"
+	"github.com/runecast/runecast/pkg/advisory"
+	"github.com/runecast/runecast/pkg/auth"
+	"github.com/runecast/runecast/pkg/policy"
+	"github.com/runecast/runecast/pkg/scan"
+)
+
+// Prefix is where the interface is.
+const Prefix = "/api/v1"
+
+// Store is what the interface reads and writes of the database.
+type Store interface {
+	auth.TokenStore
+	// Scans lists decisions that name images, newest first, and gives the cursor of the next page, empty after the last.
+	Scans(ctx context.Context, query *ScanQuery) ([]admission.Decision, string, error)
+	// Decision gives one decision; nil without an error when there is none of that id.
+	Decision(ctx context.Context, id string) (*admission.Decision, error)
+	// Report gives what is known of an image at a feed's revision; nil without an error when there is none.
+	Report(ctx context.Context, digest, feedRevision string) (*scan.Report, error)
+	// Inventory gives the packages of an image; nil without an error when they are not known.
+	Inventory(ctx context.Context, digest string) (*scan.Contents, error)
+	// Counts gives the numbers of findings by severity of reports, by the key that ReportKey makes; those that are not there are
+	// left out.
+	Counts(ctx context.Context, keys []ReportKey) (map[ReportKey]Counts, error)
+}
+
+// ReportKey names a report.
+type ReportKey struct{ Digest, FeedRevision string }
+
+// Counts are numbers of findings by severity. CVSS's none counts as low.
+type Counts struct {
+	Critical int `json:"critical"`
+	High     int `json:"high"`
+	Medium   int `json:"medium"`
+	Low      int `json:"low"`
+	Unknown  int `json:"unknown"`
+}
+
+// Recorder keeps decisions without making the caller wait.
+type Recorder interface{ Record(d *admission.Decision) }
+
+// Authenticator knows tokens.
+type Authenticator interface {
+	// Authenticate gives who shows an Authorization header. Its errors are auth.ErrNoToken, auth.ErrBadToken, or that tokens
+	// cannot be checked.
+	Authenticate(ctx context.Context, authorization string) (auth.Principal, error)
+}
+
+// Options is what the interface works with. All of it is required but Now.
+type Options struct {
+	Store         Store
+	Policies      *policy.Set
+	Reviewer      *admission.Reviewer
+	Recorder      Recorder
+	Authenticator Authenticator
+	Feed          func() (advisory.Info, error)
+	Version       string // of the program
+	Log           logrus.FieldLogger
+	Now           func() time.Time // default time.Now
+}
+
+// server answers requests.
+type server struct{ Options }
+
+// Register puts the interface on a mux.
+func Register(mux *http.ServeMux, options Options) { //nolint:gocritic // made once; a value cannot be changed behind its back
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	s := &server{options}
+	config := huma.DefaultConfig("runecast", options.Version)
+	config.Info.Description = "Judges container images at admission to a Kubernetes cluster. Show an API token of access type Global Admin in the Authorization header."
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath = Prefix+"/openapi", "", ""
+	config.CreateHooks = nil // no links to schemas in answers
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token": {Type: "http", Scheme: "bearer", Description: "An API token: runecast token create"},
+	}
+	api := humago.New(mux, config)
+	api.UseMiddleware(s.harden)
+	s.registerScanRequests(api)
+	s.registerScans(api)
+	s.registerPolicies(api)
+	s.registerTokens(api)
+	s.registerFeed(api)
+}
+
+// harden sets what every answer says to browsers.
+func (s *server) harden(ctx huma.Context, next func(huma.Context)) {
+	ctx.SetHeader("Cache-Control", "no-store")
+	ctx.SetHeader("X-Content-Type-Options", "nosniff")
+	next(ctx)
+}
+
+// operation describes an endpoint; every one needs a token that may do the action.
+func operation(method, path, id, summary string) huma.Operation {
+	return huma.Operation{
+		OperationID: id, Method: method, Path: path, Summary: summary, Security: []map[string][]string{{"token": {}}},
+		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}, MaxBodyBytes: maxBody,
+	}
+}
+
+const maxBody = 1 << 20 // bytes of a request
+
+// principalKey is the key of the caller in a request's context.
+type principalKey struct{}
+
+// allow lets an endpoint be used by those who may do an action, and refuses others with 401 or 403.
+func (s *server) allow(api huma.API, action auth.Action) huma.Middlewares {
+	return huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
+		principal, err := s.Authenticator.Authenticate(ctx.Context(), ctx.Header("Authorization"))
+		switch {
+		case errors.Is(err, auth.ErrNoToken), errors.Is(err, auth.ErrBadToken):
+			ctx.SetHeader("WWW-Authenticate", "Bearer")
+			s.refuse(api, ctx, http.StatusUnauthorized, "show an API token that is valid, in the Authorization header")
+		case err != nil:
+			s.Log.WithError(err).Warn("tokens cannot be checked")
+			s.refuse(api, ctx, http.StatusServiceUnavailable, "tokens cannot be checked now: try again")
+		case !principal.May(action):
+			s.refuse(api, ctx, http.StatusForbidden, "this token's access type, "+string(principal.AccessType)+", may not "+string(action))
+		default:
+			next(huma.WithValue(ctx, principalKey{}, principal))
+		}
+	}}
+}
+
+func (s *server) refuse(api huma.API, ctx huma.Context, code int, text string) {
+	if err := huma.WriteErr(api, ctx, code, text); err != nil {
+		s.Log.WithError(err).Debug("an answer could not be written")
+	}
+}
+
+// caller gives who asks.
+func caller(ctx context.Context) auth.Principal {
+	principal, _ := ctx.Value(principalKey{}).(auth.Principal)
+	return principal
+}
+
+// internal hides a fault behind a text, and tells the log.
+func (s *server) internal(what string, err error) error {
+	s.Log.WithError(err).Error(what)
+	return huma.Error500InternalServerError(what + ": see the server's log")
+}
