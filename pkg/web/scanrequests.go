@@ -252,8 +252,9 @@ func imageAnswerOf(image *admission.DecisionImage, counts map[ReportKey]Counts) 
 func (s *server) counts(ctx context.Context, list []admission.Decision) (map[ReportKey]Counts, error) {
 	var keys []ReportKey
 	for i := range list {
-		for _, image := range list[i].Images {
-			if image.Digest != "" && image.FeedRevision != "" {
+		images := list[i].Images
+		for j := range images {
+			if image := &images[j]; image.Digest != "" && image.FeedRevision != "" {
 				keys = append(keys, ReportKey{image.Digest, image.FeedRevision})
 			}
 		}
