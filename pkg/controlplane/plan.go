@@ -3,6 +3,7 @@ package controlplane
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"strings"
@@ -62,6 +63,8 @@ type Plan struct {
 	Files    []FileChange `json:"files"`    // in the order in which they must be written
 	Restarts bool         `json:"restarts"` // the kubelet restarts the API server when the plan is carried out
 	Done     bool         `json:"done"`     // nothing is to be done
+	// Service is the unit to restart on the node afterwards, for its API server to read the files (K3s, RKE2); "" for kubeadm.
+	Service string `json:"service,omitempty"`
 }
 
 // Make reads a node's files and says what they need. It changes nothing. Its errors name the file, and have no token.
@@ -83,6 +86,8 @@ type target struct {
 	path string
 	old  *content
 	new  content
+	// private: lines beside a change may have secrets in them, and are not shown.
+	private bool
 }
 
 func (t *target) same() bool {
@@ -137,7 +142,7 @@ func makeDraft(d disk, options Options) (*draft, error) {
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", ManifestFile, err)
 	}
-	made.manifest = target{ManifestFile, old, content{text: edited, mode: old.mode, uid: old.uid, gid: old.gid}}
+	made.manifest = target{path: ManifestFile, old: old, new: content{text: edited, mode: old.mode, uid: old.uid, gid: old.gid}}
 	return made, nil
 }
 
@@ -167,32 +172,38 @@ func (d *draft) draftKubeconfig(files disk, token string) error {
 }
 
 func (d *draft) draftAdmission(files disk) error {
+	name, onNode := AdmissionFile, AdmissionFile
+	if m := d.before; m.flag != nil && m.value != AdmissionFile { // another one is in use: its plugins are kept
+		if name, onNode = m.value, m.onNode(m.value); onNode == "" {
+			return fmt.Errorf("manifest %s: %s names %s, which no hostPath volume of the pod has", ManifestFile, admissionFlag, name)
+		}
+	}
+	return d.draftMerged(files, name, onNode)
+}
+
+// draftMerged drafts the admission configuration: ours as it is, or the one of a name, which the node has at a path, with ours in it.
+func (d *draft) draftMerged(files disk, name, onNode string) error {
 	old, err := load(files, AdmissionFile)
 	if err != nil {
 		return err
 	}
 	t := target{path: AdmissionFile, old: old, new: content{mode: 0o644, uid: os.Getuid(), gid: os.Getgid()}}
-	base, name, folder := []byte(freshStart), AdmissionFile, ConfigDir
+	base := []byte(freshStart)
 	if old != nil {
 		base = old.text
 		t.new.mode, t.new.uid, t.new.gid = old.mode, old.uid, old.gid
 	}
-	if m := d.before; m.flag != nil && m.value != AdmissionFile { // another one is in use: its plugins are kept
-		name, folder = m.value, path.Dir(m.value)
-		onNode := m.onNode(name)
-		if onNode == "" {
-			return fmt.Errorf("manifest %s: %s names %s, which no hostPath volume of the pod has", ManifestFile, admissionFlag, name)
-		}
+	if name != AdmissionFile {
 		var used *content
 		if used, err = load(files, onNode); err == nil && used == nil {
-			err = fmt.Errorf("there is no %s", onNode)
+			err = fmt.Errorf("there is no %s: %w", onNode, fs.ErrNotExist)
 		}
 		if err != nil {
 			return fmt.Errorf("the admission configuration that the API server uses: %w", err)
 		}
 		base = used.text
 	}
-	if t.new.text, err = mergeAdmission(base, folder); err != nil {
+	if t.new.text, err = mergeAdmission(base, path.Dir(name)); err != nil {
 		return fmt.Errorf("admission configuration %s: %w", name, err)
 	}
 	d.admission = t
@@ -201,8 +212,18 @@ func (d *draft) draftAdmission(files disk) error {
 
 // plan shows a draft, without tokens.
 func (d *draft) plan() (*Plan, error) {
-	plan := &Plan{Done: d.done(), Restarts: !d.manifest.same()}
-	for _, t := range d.targets() {
+	plan, err := d.show(d.targets())
+	if err == nil {
+		plan.Restarts = !d.manifest.same()
+	}
+	return plan, err
+}
+
+// show gives the plan of files.
+func (d *draft) show(targets []*target) (*Plan, error) {
+	plan := &Plan{Done: true}
+	for _, t := range targets {
+		plan.Done = plan.Done && t.same()
 		old, text := []byte(nil), t.new.text
 		var err error
 		if t.old != nil {
@@ -214,7 +235,11 @@ func (d *draft) plan() (*Plan, error) {
 		if err != nil {
 			return nil, fmt.Errorf("show %s: %w", t.path, err)
 		}
-		change, err := compare(t.path, old, text)
+		context := around
+		if t.private {
+			context = 0
+		}
+		change, err := compareWithin(t.path, old, text, context)
 		if err != nil {
 			return nil, err
 		}
@@ -244,6 +269,11 @@ func (d *draft) redacted(old, text []byte) (was, is []byte, err error) {
 
 // compare gives the change from the old content of a file, nil where there is none, to the new one.
 func compare(name string, old, text []byte) (FileChange, error) {
+	return compareWithin(name, old, text, around)
+}
+
+// compareWithin shows some lines around the change.
+func compareWithin(name string, old, text []byte, context int) (FileChange, error) {
 	change := FileChange{Path: name, Action: ActionUpdate}
 	from := name
 	switch {
@@ -254,7 +284,7 @@ func compare(name string, old, text []byte) (FileChange, error) {
 		change.Action, from = ActionCreate, "/dev/null"
 	}
 	diff, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
-		A: lines(old), B: lines(text), FromFile: from, ToFile: name, Context: around,
+		A: lines(old), B: lines(text), FromFile: from, ToFile: name, Context: context,
 	})
 	if err != nil {
 		return change, fmt.Errorf("compare %s: %w", name, err)

@@ -24,7 +24,7 @@ func TestControlplanePlan(t *testing.T) {
 		return code, out + errOut
 	}
 	code, out := plan()
-	want(t, code, out, app.ExitError, "this is no control-plane node of kubeadm, or --root is not its file system")
+	want(t, code, out, app.ExitError, "this is no control-plane node of kubeadm, K3s or RKE2, or --root is not its file system")
 	write(t, filepath.Join(manifests, "kube-apiserver.yaml"), []byte("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - command:\n    - kube-apiserver\n    - --v=2\n    name: kube-apiserver\n    volumeMounts: []\n  volumes: []\n"))
 	code, out = plan("--token-file", token)
 	want(t, code, out, app.ExitOK, "+    - --admission-control-config-file=/etc/kubernetes/config/runecast-admission-configuration.yaml\n",

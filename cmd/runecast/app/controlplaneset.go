@@ -10,32 +10,38 @@ import (
 )
 
 func newControlplanePlan(c *command) *cobra.Command {
-	var f nodeFlags
+	var (
+		f       nodeFlags
+		flavour string
+	)
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what the files of a control-plane node need, and change nothing",
-		Long: `Reads the files of a kubeadm control-plane node and shows, as a unified diff, what they need for the
-API server to authenticate to the webhook: a kubeconfig with the token, an admission configuration
-(the plugins of one that is in use are kept), and in the static pod's manifest a flag, a volume and
-its mount. It changes nothing, and shows no token.
+		Long: `Reads the files of a control-plane node and shows, as a unified diff, what they need for the API
+server to authenticate to the webhook: a kubeconfig with the token, an admission configuration (the
+plugins of one that is in use are kept), and a flag of the API server: with kubeadm in the static
+pod's manifest, with a volume and its mount; with K3s and RKE2 in their config.yaml, or in the
+drop-in whose settings count. It changes nothing, and shows no token.
 
 Exit codes: 0 shown, also where nothing is to be done; 2 an error.`,
 		Example: `  runecast controlplane plan
   runecast controlplane plan --token-file token.txt --address runecast-nginx.runecast.svc:9080
-  runecast controlplane plan --root /mnt/node -o json`,
+  runecast controlplane plan --root /mnt/node -o json
+  runecast controlplane plan --flavour rke2`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return f.plan(c) },
+		RunE: func(*cobra.Command, []string) error { return f.plan(c, flavour) },
 	}
 	f.add(cmd)
+	cmd.Flags().StringVar(&flavour, "flavour", "auto", "what runs the API server: auto (by the node's files), kubeadm, k3s or rke2")
 	f.addToken(cmd, ", to compare with the node's (default any token will do)")
 	return cmd
 }
 
-func (f *nodeFlags) plan(c *command) error {
+func (f *nodeFlags) plan(c *command, flavour string) error {
 	if err := errors.Join(f.output.check(), f.readToken(c.streams.In)); err != nil {
 		return err
 	}
-	plan, err := controlplane.Make(f.options)
+	plan, err := makePlan(f.options, flavour)
 	if err != nil {
 		return fmt.Errorf("plan: %w", err)
 	}
@@ -43,10 +49,34 @@ func (f *nodeFlags) plan(c *command) error {
 		return f.output.print(c.streams.Out, plan, nil)
 	}
 	end := "Nothing was changed. Carrying it out restarts the API server: runecast controlplane configure.\n"
+	if plan.Service != "" {
+		end = "Nothing was changed. Carry it out by hand, the kubeconfig with mode 0600 and your token in the place of\n" +
+			"\"(not shown)\"; then restart the API server, one node at a time: systemctl restart " + plan.Service + ".\n"
+	}
 	if plan.Done {
 		end = "Nothing is to be done: this node is set up.\n"
 	}
 	return printFiles(c.streams.Out, plan, end)
+}
+
+// makePlan makes the plan of a flavour, or of the one that the node's files show.
+func makePlan(options controlplane.Options, flavour string) (*controlplane.Plan, error) {
+	if flavour == "auto" {
+		found, err := controlplane.Detect(options.Root)
+		if err != nil {
+			return nil, err
+		}
+		flavour = string(found)
+	}
+	switch controlplane.Flavour(flavour) {
+	case controlplane.FlavourKubeadm:
+		return controlplane.Make(options)
+	case controlplane.FlavourK3s:
+		return controlplane.MakeK3s(options)
+	case controlplane.FlavourRKE2:
+		return controlplane.MakeRKE2(options)
+	}
+	return nil, fmt.Errorf("flavour %q: write auto, kubeadm, k3s or rke2", flavour)
 }
 
 func newControlplaneConfigure(c *command) *cobra.Command {
@@ -75,7 +105,7 @@ Exit codes: 0 set up; 2 an error, and the node is as it was unless the text says
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dry {
-				return f.plan(c)
+				return f.plan(c, string(controlplane.FlavourKubeadm))
 			}
 			if err := errors.Join(f.output.check(), f.readToken(c.streams.In)); err != nil {
 				return err

@@ -1,0 +1,56 @@
+package app_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// nodeWith makes a node's file system.
+func nodeWith(t *testing.T, files map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range files {
+		at := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func TestPlanOfFlavours(t *testing.T) {
+	t.Parallel()
+	k3s := nodeWith(t, map[string]string{"var/lib/rancher/k3s/server/token": "", "etc/rancher/k3s/config.yaml": "token: secret\nkube-apiserver-arg: v=2\n"})
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"found":   {nil, 0, "systemctl restart k3s."},
+		"said":    {[]string{"--flavour", "k3s"}, 0, "+  - admission-control-config-file=/etc/kubernetes/config/runecast-admission-configuration.yaml"},
+		"JSON":    {[]string{"-o", "json"}, 0, `"service": "k3s"`},
+		"another": {[]string{"--flavour", "rke2"}, 2, "this is no server of rke2"},
+		"kubeadm": {[]string{"--flavour", "kubeadm"}, 2, "this is no control-plane node of kubeadm"},
+		"unknown": {[]string{"--flavour", "talos"}, 2, "write auto, kubeadm, k3s or rke2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, out, errOut := runProgram(t.Context(), "", append([]string{"controlplane", "plan", "--root", k3s}, test.args...)...)
+			if code != test.code || !strings.Contains(out+errOut, test.want) || strings.Contains(out+errOut, "secret") {
+				t.Errorf("code %d\n%s%s", code, out, errOut)
+			}
+			if name == "JSON" && !json.Valid([]byte(out)) {
+				t.Error("it is no JSON")
+			}
+		})
+	}
+	if code, _, errOut := runProgram(t.Context(), "", "controlplane", "plan", "--root", t.TempDir()); code != 2 || !strings.Contains(errOut, "kubeadm, K3s or RKE2") {
+		t.Errorf("code %d: %s", code, errOut)
+	}
+}
