@@ -174,8 +174,9 @@ type updateFault struct {
 	harm       func(t *testing.T)
 }
 
-// tryFaults lets each fault happen to a running server, and takes it away again.
-func tryFaults(t *testing.T, h *home, s *served, faults []updateFault, heal func()) {
+// tryFaults lets each fault happen to a running server, and takes it away again: heal gives the revision that the source has then, or ""
+// where it puts it there in one step.
+func tryFaults(t *testing.T, h *home, s *served, faults []updateFault, heal func() string) {
 	t.Helper()
 	until(t, "the first update is done", func() bool { return s.metric(successMetric) > 0 })
 	last, seen := h.revision(), ""
@@ -209,9 +210,12 @@ func tryFaults(t *testing.T, h *home, s *served, faults []updateFault, heal func
 		if check := s.checkOf("feed"); check.State != "ok" {
 			t.Errorf("%s: feed %+v", c.name, check)
 		}
-		heal()
-		until(t, "it is well again after "+c.name, func() bool { return s.checkOf("feed source").State == "ok" })
-		last = h.revision()
+		wanted := heal()
+		until(t, "it is well again after "+c.name, func() bool {
+			well := s.checkOf("feed source").State == "ok"
+			last = h.revision()
+			return well && (wanted == "" || last == wanted)
+		})
 	}
 	if refused := s.metric("runecast_feeds_refused_total"); refused != 0 {
 		t.Errorf("the server had to refuse %v files, which no update may put there", refused)
@@ -266,9 +270,11 @@ func TestUpdatesFromARegistryThatFail(t *testing.T) {
 			p.pushBytes(body, func(map[string]any) {})
 		}},
 		{"an older index", "it was built before the index in place", func(*testing.T) { p.push(oldest) }},
-	}, func() {
+	}, func() string {
 		p.registry.Heal()
-		push()
+		file, revision := p.index(fixed)
+		p.push(file)
+		return revision
 	})
 	p.registry.Close()
 	until(t, "that the registry is gone is visible", func() bool { return strings.Contains(s.checkOf("feed source").Detail, "connection refused") })
@@ -337,7 +343,7 @@ func TestUpdatesFromAWebServerThatFail(t *testing.T) {
 			set(nil, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "9663676416") })
 		}},
 		{"an older index", "it was built before the index in place", func(*testing.T) { set(oldest, nil) }},
-	}, func() { set(next(), nil) })
+	}, func() string { set(next(), nil); return "" })
 	if strings.Contains(s.log.String(), "hunter2") {
 		t.Error("the log shows the password")
 	}
