@@ -111,7 +111,7 @@ func (l *lab) testService(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "key")
 	writeFile(t, other, []byte("0123456789abcdef"))
 	out, _ = l.webhook(t, app.ExitDenied, "diff", append(l.spec(name, "--timeout-seconds", "7"), "--review-key-file", other)...)
-	wantTexts(t, out, "/policy/2/key/[redacted, before]", "/policy/2/key/[redacted, after]")
+	wantTexts(t, out, "/policy/2/key/[redacted:before]", "/policy/2/key/[redacted:after]")
 	if strings.Contains(out, "0123456789abcdef") {
 		t.Errorf("diff shows the other key:\n%s", out)
 	}

@@ -108,14 +108,48 @@ func (l *lab) testCheckSettings(t *testing.T) {
 	_, err = l.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(t.Context(), hand, metav1.CreateOptions{})
 	must(t, err)
 	out, _ := l.webhook(t, app.ExitOK, "check", "check-by-hand") // it connects to the URL by itself
+	if strings.Contains(out, "review of a pod") {
+		t.Errorf("a review without a credential:\n%s", out)
+	}
 	wantTexts(t, out, "policy 3, calls https://"+l.address, "every API server must have a token for "+l.address, `ok certificate "runecast"`,
 		"guards 1: check-shop", `label check is "lab", not shop: check-lab`, "label check is not set:", "failurePolicy Ignore lets workloads in unjudged",
 		"its rules leave out pods/ephemeralcontainers (UPDATE)", "matchPolicy Exact", "it has an objectSelector", "the API server's own machine")
 
+	token, wrong := filepath.Join(t.TempDir(), "token"), filepath.Join(t.TempDir(), "wrong")
+	writeFile(t, token, []byte(bearerToken))
+	writeFile(t, wrong, []byte("a8a4a2cf-7d4f-4a0e-8a3c-2f0f6f1d0b0e"))
+	out, _ = l.webhook(t, app.ExitOK, "check", "check-by-hand", "--token-file", token)
+	wantTexts(t, out, "ok review the review of a pod without images is answered in")
+	out, _ = l.webhook(t, app.ExitDenied, "check", "check-by-hand", "--token-file", wrong)
+	wantTexts(t, out, "problem review the server answers 401")
+	if strings.Contains(out, "a8a4a2cf") {
+		t.Errorf("check shows the token:\n%s", out)
+	}
+	for name, c := range map[string]struct{ policy, key, want string }{
+		"check-policy": {"99", reviewKey, "problem review the server answers 404"},
+		"check-key":    {"2", "0123456789abcdef", "problem review the server answers 401"},
+		"check-good":   {"2", reviewKey, "ok review the review of a pod without images is answered in"},
+	} {
+		key := filepath.Join(t.TempDir(), "key")
+		writeFile(t, key, []byte(c.key))
+		l.webhook(t, app.ExitOK, "apply", "--name", name, "--webhook-name", name+".runecast.com", "--policy", c.policy, "--namespace-label", "test="+name,
+			"--service", "runecast/runecast-nginx:9080", "--ca-file", l.caFile, "--review-key-file", key)
+		code := app.ExitDenied
+		if strings.HasPrefix(c.want, "ok") {
+			code = app.ExitOK
+		}
+		out, _ = l.webhook(t, code, "check", name, "--address", l.address)
+		wantTexts(t, out, c.want)
+		if strings.Contains(out, c.key) {
+			t.Errorf("check shows the key:\n%s", out)
+		}
+	}
 	_, errOut := l.webhook(t, app.ExitError, "check", "there-is-none")
 	wantTexts(t, errOut, "there is no ValidatingWebhookConfiguration there-is-none in the cluster")
 	_, errOut = l.webhook(t, app.ExitError, "check", "check-by-hand", "--address", "nowhere")
 	wantTexts(t, errOut, `--address "nowhere" is no host:port`)
+	_, errOut = l.webhook(t, app.ExitError, "check", "check-by-hand", "--address", "other/service="+l.address)
+	wantTexts(t, errOut, "none of the webhooks calls a Service other/service")
 	_, errOut = l.webhook(t, app.ExitError, "check", "--min-days", "-1")
 	wantTexts(t, errOut, "must not be negative")
 }

@@ -62,7 +62,7 @@ func TestWebhook(t *testing.T) {
 		t.Run("Helm", l.testHelm)
 		t.Run("Conflict", l.testConflict)
 		t.Run("Bundle", l.testBundle)
-		t.Run("Remainder", l.testRemainder)
+		t.Run("Removed", l.testRemoved)
 		t.Run("FromCluster", l.testFromCluster)
 		t.Run("Access", l.testAccess)
 		t.Run("Check", l.testCheck)

@@ -133,17 +133,37 @@ func (l *lab) testBundle(t *testing.T) {
 	}
 }
 
-// testRemainder explains why a webhook cannot go that somebody else has a part of.
-func (l *lab) testRemainder(t *testing.T) {
+// testRemoved takes a webhook out again: also where certgen has its caBundle, not where kubectl has made it too, which is told.
+func (l *lab) testRemoved(t *testing.T) {
 	t.Parallel()
-	const name = "remainder"
-	common := []string{"--name", name, "--service", "runecast/runecast-nginx:9080", "--ca-file", l.caFile, "--namespace-label", "remainder={policy}"}
-	l.webhook(t, app.ExitOK, "apply", append(slices.Clone(common), "--policy", "1,3")...)
 	more, err := os.ReadFile(filepath.Join("..", "..", "pkg", "webhook", "testdata", "ca.crt"))
 	must(t, err)
-	l.patchBundle(t, name, more)
-	_, errOut := l.webhook(t, app.ExitError, "apply", append(slices.Clone(common), "--policy", "3")...)
-	wantTexts(t, errOut, "webhook policy-1.runecast.com is to go, and runecast-certgen owns a part of it", "kubectl delete validatingwebhookconfiguration remainder")
+	for _, name := range []string{"removed", "stays"} {
+		common := []string{"--name", name, "--service", "runecast/runecast-nginx:9080", "--ca-file", l.caFile, "--namespace-label", name + "={policy}"}
+		two, one := append(slices.Clone(common), "--policy", "1,3"), append(slices.Clone(common), "--policy", "3")
+		if name == "stays" {
+			text, _ := l.webhook(t, app.ExitOK, "generate", two...)
+			l.kubectl(t, text, "create", "-f", "-")
+			l.webhook(t, app.ExitOK, "apply", append(slices.Clone(two), "--force-conflicts")...)
+		} else {
+			l.webhook(t, app.ExitOK, "apply", two...)
+			l.patchBundle(t, name, more)
+		}
+		_, errOut := l.webhook(t, app.ExitDenied, "diff", one...)
+		out, _ := l.webhook(t, app.ExitOK, "apply", append(slices.Clone(one), "--force-conflicts")...)
+		left := l.get(t, name).Webhooks
+		if name == "removed" && (len(left) != 1 || left[0].Name != "policy-3.runecast.com" || strings.Contains(out, "stays")) {
+			t.Errorf("left are %v:\n%s", left, out)
+		}
+		if name == "stays" {
+			const note = "webhook policy-1.runecast.com stays in stays, as kubectl-create has it"
+			wantTexts(t, out, note)
+			wantTexts(t, errOut, note)
+			if len(left) != 2 {
+				t.Errorf("left are %v", left)
+			}
+		}
+	}
 }
 
 // testAccess finds the API server as kubectl does, and says what is missing.

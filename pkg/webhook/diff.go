@@ -59,7 +59,7 @@ func readable(c, other *admissionregistration.ValidatingWebhookConfiguration, wh
 		}
 		mask := "[redacted]"
 		if key, others := reviewKey(c, w.Name), reviewKey(other, w.Name); key != "" && others != "" && key != others {
-			mask = "[redacted, " + when + "]"
+			mask = "[redacted:" + when + "]" // no space, at which YAML would fold the line
 		}
 		maskKey(w, mask)
 	}

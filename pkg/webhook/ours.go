@@ -73,3 +73,20 @@ func Review(c *admissionregistration.ValidatingWebhookConfiguration, w *admissio
 	}
 	return target, ok
 }
+
+// CallURL gives the URL that an API server sends reviews to, less the timeout that it appends; nil where there is none. It can hold a
+// review key: it must not be shown.
+func CallURL(w *admissionregistration.ValidatingWebhook, target *Target) *url.URL {
+	switch path := callPath(w); {
+	case path == nil:
+		return nil
+	case w.ClientConfig.Service != nil:
+		return &url.URL{Scheme: "https", Host: target.Address, Path: *path}
+	default:
+		u, err := url.Parse(*path)
+		if err != nil {
+			return nil
+		}
+		return u
+	}
+}

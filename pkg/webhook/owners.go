@@ -1,10 +1,10 @@
 package webhook
 
 import (
+	"cmp"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -140,15 +140,11 @@ func PlanApply(live, generated *admissionregistration.ValidatingWebhookConfigura
 	if err != nil {
 		return nil, err
 	}
-	ours := slices.IndexFunc(owners, func(o Owner) bool { return o.ours() })
-	if ours < 0 {
+	if !slices.ContainsFunc(owners, func(o Owner) bool { return o.ours() }) {
 		a.Refuse = belongs(live, owners)
 	}
-	if ours >= 0 {
-		a.Refuse = remainder(generated, &owners[ours], owners)
-	}
 	if force {
-		if ours < 0 && a.Refuse != "" {
+		if a.Refuse != "" {
 			a.Notes, a.Refuse = append(a.Notes, "taken over: "+a.Refuse), ""
 		}
 		return a, nil
@@ -169,27 +165,32 @@ func belongs(live *admissionregistration.ValidatingWebhookConfiguration, owners 
 			names = append(names, owners[i].Manager)
 		}
 	}
-	if len(names) == 0 {
-		names = []string{"somebody else"}
-	}
 	return fmt.Sprintf("%s is there already and managed by %s: look at runecast webhook diff, then take it over with --force-conflicts, or give this one another --name",
-		live.Name, strings.Join(names, ", "))
+		live.Name, cmp.Or(strings.Join(names, ", "), "somebody else"))
 }
 
-// remainder says which webhooks of ours could not go, because others own a part of them: what stayed would be no webhook.
-func remainder(generated *admissionregistration.ValidatingWebhookConfiguration, ours *Owner, owners []Owner) string {
-	for _, name := range slices.Sorted(maps.Keys(ours.Fields)) {
-		if slices.ContainsFunc(generated.Webhooks, func(w admissionregistration.ValidatingWebhook) bool { return w.Name == name }) {
+// Strays names the webhooks that are in a configuration after an apply and were not sent, each with those who have it: what another manager
+// has made too, an apply does not remove.
+func (a *Application) Strays(after *admissionregistration.ValidatingWebhookConfiguration) ([]string, error) {
+	owners, err := Owners(after)
+	if err != nil {
+		return nil, err
+	}
+	var notes []string
+	for i := range after.Webhooks {
+		name := after.Webhooks[i].Name
+		if slices.ContainsFunc(a.Object.Webhooks, func(w admissionregistration.ValidatingWebhook) bool { return w.Name == name }) {
 			continue
 		}
-		for i := range owners {
-			if _, shared := owners[i].Fields[name]; shared && !owners[i].ours() {
-				return fmt.Sprintf("webhook %s is to go, and %s owns a part of it, so that it would stay, or leave a remainder that the API server refuses: "+
-					"run kubectl delete validatingwebhookconfiguration %s, then apply again; nothing is judged in between", name, owners[i].Manager, generated.Name)
+		var managers []string
+		for j := range owners {
+			if _, has := owners[j].Fields[name]; has {
+				managers = append(managers, owners[j].Manager)
 			}
 		}
+		notes = append(notes, fmt.Sprintf("webhook %s stays in %s, as %s has it: take it out by kubectl edit, or delete the configuration and apply again", name, after.Name, cmp.Or(strings.Join(managers, ", "), "somebody else")))
 	}
-	return ""
+	return notes, nil
 }
 
 // leaveBundles takes the caBundles out of what is sent that somebody else keeps.

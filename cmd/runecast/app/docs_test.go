@@ -34,7 +34,27 @@ func TestReadme(t *testing.T) {
 	policies := write(t, filepath.Join(t.TempDir(), "policies.yaml"), []byte(blocks[1][1]))
 	code, out, errOut := runProgram(t.Context(), "", "policy", "show", "shop", "--policy-files", policies)
 	want(t, code, out+errOut, app.ExitOK, "Nothing exploited, nothing old", "CVE-2021-3711")
-	for _, line := range regexp.MustCompile(`(?m)^    runecast ([a-z ]*)(.*)$`).FindAllStringSubmatch(string(text), -1) {
+	checkCommands(t, string(text))
+}
+
+// TestWebhookPage asks that the commands and flags of the page about webhook configurations exist.
+func TestWebhookPage(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../docs/webhook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkCommands(t, strings.ReplaceAll(string(text), "\n    $ ", "\n    "))
+}
+
+// checkCommands asks the help of every command of a page for the flags that the page gives it.
+func checkCommands(t *testing.T, text string) {
+	t.Helper()
+	lines := regexp.MustCompile(`(?m)^    runecast ([a-z ]*)(.*)$`).FindAllStringSubmatch(text, -1)
+	if len(lines) < 5 {
+		t.Errorf("the page has %d commands", len(lines))
+	}
+	for _, line := range lines {
 		_, help, _ := runProgram(t.Context(), "", append(strings.Fields(line[1]), "--help")...)
 		command, _, _ := strings.Cut(line[2], "#")
 		for _, flag := range regexp.MustCompile(`--[a-z-]+`).FindAllString(command, -1) {

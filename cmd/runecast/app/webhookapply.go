@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,22 +58,11 @@ Exit codes: 0 done, 2 an error, also where it is refused.`,
 			if err != nil {
 				return err //nolint:wrapcheck // it says what failed
 			}
-			result := applied{Server: a.client.Server(), Name: after.Name, DryRun: dryRun, Notes: a.plan.Notes}
-			if result.Result, err = a.compare(after); err != nil {
+			result, err := a.result(after, dryRun)
+			if err != nil {
 				return err
 			}
-			return output.print(c.streams.Out, result, func(t *table) {
-				what := result.Result
-				if dryRun {
-					what += " (dry run: nothing was written)"
-				}
-				t.row("configuration", result.Name)
-				t.row("server", result.Server)
-				t.row("result", what)
-				for _, note := range result.Notes {
-					t.wrapped(84, "note", note)
-				}
-			})
+			return output.print(c.streams.Out, result, result.tabulate)
 		},
 	}
 	flags.add(cmd)
@@ -171,19 +161,37 @@ func (c *command) application(cmd *cobra.Command, flags *specFlags, force bool) 
 	return &application{client: client, plan: plan, live: live}, nil
 }
 
-// compare says in a word what an apply did.
-func (a *application) compare(after *webhook.Configuration) (string, error) {
+// result says what an apply did, or would do.
+func (a *application) result(after *webhook.Configuration, dryRun bool) (*applied, error) {
+	strays, err := a.plan.Strays(after)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it says what failed
+	}
+	result := &applied{Server: a.client.Server(), Name: after.Name, Result: "created", DryRun: dryRun, Notes: slices.Concat(a.plan.Notes, strays)}
 	if a.live == nil {
-		return "created", nil
+		return result, nil
 	}
 	text, err := webhook.Diff(a.live, after)
-	switch {
-	case err != nil:
-		return "", err //nolint:wrapcheck // it says what failed
-	case text == "":
-		return "unchanged", nil
-	default:
-		return "changed", nil
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it says what failed
+	}
+	result.Result = "changed"
+	if text == "" {
+		result.Result = "unchanged"
+	}
+	return result, nil
+}
+
+func (r *applied) tabulate(t *table) {
+	what := r.Result
+	if r.DryRun {
+		what += " (dry run: nothing was written)"
+	}
+	t.row("configuration", r.Name)
+	t.row("server", r.Server)
+	t.row("result", what)
+	for _, note := range r.Notes {
+		t.wrapped(84, "note", note)
 	}
 }
 
@@ -201,6 +209,11 @@ func (a *application) diff(ctx context.Context) (*difference, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it says what failed
 	}
+	strays, err := a.plan.Strays(after)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it says what failed
+	}
+	result.Notes = append(result.Notes, strays...)
 	if result.Diff, err = webhook.Diff(a.live, after); err != nil {
 		return nil, err //nolint:wrapcheck // it says what failed
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,7 @@ type checkFlags struct {
 	minDays   int
 	timeout   time.Duration
 	offline   bool
+	tokenFile string
 }
 
 // checked is what was found about one webhook.
@@ -50,8 +52,9 @@ func newWebhookCheck(c *command) *cobra.Command {
 		Short: "Look at configurations in the cluster, and at the certificates of the servers that they call",
 		Long: `Looks at the configurations of the given names, else at all whose webhooks call runecast: does caBundle
 verify the certificate that the server presents now, for the name that the API server calls it by;
-how long are certificates good for; which namespaces are guarded; what does failurePolicy mean for
-them; what do the rules leave out.
+how long are certificates good for; is the review of a pod without images answered, which shows that
+key and policy are known (with a token it needs --token-file); which namespaces are guarded; what does
+failurePolicy mean for them; what do the rules leave out.
 
 It connects to the server itself, as the API server's proxy shows no certificates. Inside the cluster
 a Service is called by its name. From elsewhere say with --address where it can be reached, such as
@@ -67,8 +70,8 @@ reached, or there is no such configuration; 2 an error.`,
 			if err := output.check(); err != nil {
 				return err
 			}
-			if flags.minDays < 0 || flags.timeout <= 0 {
-				return errors.New("--min-days and --timeout must not be negative, nor --timeout 0")
+			if err := flags.validate(); err != nil {
+				return err
 			}
 			results, err := c.check(cmd.Context(), &flags, names)
 			if err != nil {
@@ -86,6 +89,7 @@ reached, or there is no such configuration; 2 an error.`,
 	cmd.Flags().StringArrayVar(&flags.addresses, "address", nil, "`host:port` where the Service, or the URL's server, is reached from here; namespace/name=host:port where there are several")
 	cmd.Flags().IntVar(&flags.minDays, "min-days", defaultMinDays, "days that certificates must be good for")
 	cmd.Flags().DurationVar(&flags.timeout, "timeout", 10*time.Second, "for a connection to a server")
+	cmd.Flags().StringVar(&flags.tokenFile, "token-file", "", "`file` with an API token, to have a review answered where no key is in the path")
 	cmd.Flags().BoolVar(&flags.offline, "no-connect", false, "connect to no server: look at the configuration alone")
 	flags.clusterFlags.add(cmd.Flags())
 	output.add(cmd)
@@ -127,7 +131,7 @@ func (c *command) check(ctx context.Context, flags *checkFlags, names []string) 
 			}})
 		}
 	}
-	return results, nil
+	return results, flags.unused(results)
 }
 
 // pick gives the configurations of some names, or all of a cluster.
@@ -164,14 +168,16 @@ func (f *checkFlags) one(ctx context.Context, configuration *webhook.Configurati
 	add(credential(target))
 	add(webhook.InspectBundle(w.ClientConfig.CABundle, now, soon)...)
 	if !f.offline {
-		if result.Address, err = f.address(target); err != nil {
-			return nil, err
-		}
+		result.Address = f.address(target)
 		presented, failure := presentedBy(ctx, result.Address, target.ServerName, f.timeout)
 		if failure != nil {
 			add(webhook.Finding{Level: webhook.LevelProblem, Check: "connection", Text: unreachable(target, result.Address, failure)})
 		} else {
-			add(webhook.JudgeCertificate(presented, w.ClientConfig.CABundle, target.ServerName, now, soon)...)
+			certificate := webhook.JudgeCertificate(presented, w.ClientConfig.CABundle, target.ServerName, now, soon)
+			add(certificate...)
+			if certificate[0].Level != webhook.LevelProblem && target.Path && (target.Keyed || f.tokenFile != "") {
+				add(f.answers(ctx, configuration, index, target, result.Address))
+			}
 		}
 	}
 	add(webhook.JudgeNamespaces(w, target, guarded, left)...)
@@ -196,8 +202,36 @@ func credential(target *webhook.Target) webhook.Finding {
 	return found
 }
 
+// validate checks the flags by themselves.
+func (f *checkFlags) validate() error {
+	if f.minDays < 0 || f.timeout <= 0 {
+		return errors.New("--min-days and --timeout must not be negative, nor --timeout 0")
+	}
+	for _, given := range f.addresses {
+		_, address, found := strings.Cut(given, "=")
+		if !found {
+			address = given
+		}
+		if host, port, err := net.SplitHostPort(address); err != nil || host == "" || port == "" {
+			return fmt.Errorf("--address %q is no host:port, nor namespace/name=host:port", given)
+		}
+	}
+	return nil
+}
+
+// unused gives an address for a Service that no webhook calls: a slip of the pen, by which another address would be asked.
+func (f *checkFlags) unused(results []checked) error {
+	for _, given := range f.addresses {
+		service, _, found := strings.Cut(given, "=")
+		if found && !slices.ContainsFunc(results, func(r checked) bool { return strings.HasPrefix(r.Target, "service "+service+":") }) {
+			return fmt.Errorf("--address %s: none of the webhooks calls a Service %s", given, service)
+		}
+	}
+	return nil
+}
+
 // address says where to connect to.
-func (f *checkFlags) address(target *webhook.Target) (string, error) {
+func (f *checkFlags) address(target *webhook.Target) string {
 	name := target.Service.Namespace + "/" + target.Service.Name
 	general := ""
 	for _, given := range f.addresses {
@@ -205,20 +239,17 @@ func (f *checkFlags) address(target *webhook.Target) (string, error) {
 		if !found {
 			service, address = "", given
 		}
-		if _, port, ok := strings.Cut(address, ":"); !ok || port == "" {
-			return "", fmt.Errorf("--address %q is no host:port, nor namespace/name=host:port", given)
-		}
 		switch service {
 		case name:
-			return address, nil
+			return address
 		case "":
 			general = address
 		}
 	}
 	if general != "" {
-		return general, nil
+		return general
 	}
-	return target.Address, nil
+	return target.Address
 }
 
 // unreachable says that nobody could be looked at, and what to do.

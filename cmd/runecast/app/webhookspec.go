@@ -54,7 +54,7 @@ func (f *specFlags) add(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.spec.Exclude, "exclude-namespace", nil, "`names` of namespaces that are never guarded, beside kube-system and the release's")
 	flags.StringVar(&f.spec.ReleaseNamespace, "release-namespace", "", "`namespace` of the server, which is never guarded (default that of --service, else "+webhook.DefaultNamespace+"; \"\" for none)")
 	flags.StringVar(&f.spec.URL, "url", "", "`https://host[:port]` that the API server calls, without the path of reviews")
-	flags.StringVar(&f.service, "service", "", "`namespace/name:port` of the Service that the API server calls, such as "+webhook.DefaultNamespace+"/runecast-nginx:9080")
+	flags.StringVar(&f.service, "service", "", "`namespace/name[:port]` of the Service that the API server calls, such as "+webhook.DefaultNamespace+"/runecast-nginx:9080 (default port 9080)")
 	flags.StringVar(&f.caFile, "ca-file", "", "PEM `file` of the CA that signs the server's certificate")
 	flags.BoolVar(&f.caFromCluster, "ca-from-cluster", false, "take the CA from the Secret that the nginx pods of the release's namespace use")
 	flags.BoolVar(&f.spec.CAElsewhere, "no-ca", false, "write no caBundle for a Service: certgen (certgen.adopt) or cert-manager's cainjector puts it in")
