@@ -202,8 +202,10 @@ func tryFaults(t *testing.T, h *home, s *served, faults []updateFault, heal func
 		if now := h.revision(); now != last {
 			t.Errorf("%s: the index in place is of the revision %s, was %s", c.name, now, last)
 		}
-		code, out, _ := h.run("feed", "status")
-		want(t, code, out, app.ExitOK, "updates in a row failed")
+		until(t, c.name+" is in feed status", func() bool { // whose record is written after the server knows
+			code, out, _ := h.run("feed", "status")
+			return code == app.ExitOK && strings.Contains(out, "updates in a row failed")
+		})
 		if code, answer := s.do(http.MethodPost, reviewPath, podReview(h.vulnerable)); code != http.StatusOK || !strings.Contains(answer, deniedLine) || !strings.Contains(answer, "CVE-2021-3711 critical") {
 			t.Errorf("%s: a review: %d %s", c.name, code, answer)
 		}
