@@ -10,4 +10,7 @@
 // A Plan is made from the node's files and changes nothing. What it shows never has the token in it. A Node carries it out: every file is
 // written whole or not at all, a record on disk says what is about to be done before it is done, so that a run after one that
 // was ended at any point finishes or undoes it, and a node whose API server does not come back is put back as it was.
+//
+// MakeK3s and MakeRKE2 plan servers of K3s and RKE2, whose API servers take their flags from a configuration file, and Snippet has the text for
+// clusters whose nodes are made from a configuration.
 package controlplane

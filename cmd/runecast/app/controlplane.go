@@ -34,7 +34,7 @@ A stock cluster needs none of this: with admission.auth=key, the chart's default
 in the webhook's path.`,
 		Args: cobra.NoArgs,
 	}
-	cmd.AddCommand(newControlplanePlan(c), newControlplaneConfigure(c), newControlplaneVerify(c), newControlplaneRestore(c), newControlplaneRotate(c))
+	cmd.AddCommand(newControlplanePlan(c), newControlplaneConfigure(c), newControlplaneVerify(c), newControlplaneRestore(c), newControlplaneRotate(c), newControlplaneSnippet(c))
 	return cmd
 }
 

@@ -37,7 +37,7 @@ func TestPlanOfFlavours(t *testing.T) {
 		"JSON":    {[]string{"-o", "json"}, 0, `"service": "k3s"`},
 		"another": {[]string{"--flavour", "rke2"}, 2, "this is no server of rke2"},
 		"kubeadm": {[]string{"--flavour", "kubeadm"}, 2, "this is no control-plane node of kubeadm"},
-		"unknown": {[]string{"--flavour", "talos"}, 2, "write auto, kubeadm, k3s or rke2"},
+		"unknown": {[]string{"--flavour", "talos"}, 2, "runecast controlplane snippet --help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -52,5 +52,24 @@ func TestPlanOfFlavours(t *testing.T) {
 	}
 	if code, _, errOut := runProgram(t.Context(), "", "controlplane", "plan", "--root", t.TempDir()); code != 2 || !strings.Contains(errOut, "kubeadm, K3s or RKE2") {
 		t.Errorf("code %d: %s", code, errOut)
+	}
+}
+
+func TestSnippet(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		"admissionControl:":                  {"--flavour", "talos"},
+		`- name: "runecast.example.com"`:     {"--flavour", "capi", "--address", "runecast.example.com:443"},
+		"policy/shop":                        {"--flavour", "kops", "--policy", "shop"},
+		"--set admission.auth=key":           {"--flavour", "gke"},
+		"kubeadm, kind, capi, kops, talos":   {"--flavour", "minikube"},
+		`flavour ""`:                         nil,
+		"see runecast controlplane plan":     {"--flavour", "rke2"},
+		"write host:port, as in runecast-ng": {"--flavour", "kops", "--address", "runecast"},
+	} {
+		code, out, errOut := runProgram(t.Context(), "", append([]string{"controlplane", "snippet"}, args...)...)
+		if (code == 0) != (out != "") || (code == 0) != (errOut == "") || !strings.Contains(out+errOut, want) {
+			t.Errorf("%v: code %d\n%s%s", args, code, out, errOut)
+		}
 	}
 }

@@ -76,7 +76,7 @@ func makePlan(options controlplane.Options, flavour string) (*controlplane.Plan,
 	case controlplane.FlavourRKE2:
 		return controlplane.MakeRKE2(options)
 	}
-	return nil, fmt.Errorf("flavour %q: write auto, kubeadm, k3s or rke2", flavour)
+	return nil, fmt.Errorf("flavour %q: write auto, kubeadm, k3s or rke2; for others see runecast controlplane snippet --help", flavour)
 }
 
 func newControlplaneConfigure(c *command) *cobra.Command {
