@@ -3,11 +3,14 @@ package hostile_test
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,40 +21,92 @@ import (
 	"github.com/runecast/runecast/pkg/image/imagetest"
 )
 
+// part is one image and how its scan has to end.
+type part struct {
+	name  string
+	image func(*testing.T, *imagetest.Registry) (reference string)
+	args  []string // of the program, more
+	check func(*testing.T, *result)
+}
+
+// of is an image of one layer.
+func of(layer func(*testing.T) v1.Layer) func(*testing.T, *imagetest.Registry) string {
+	return func(t *testing.T, r *imagetest.Registry) string {
+		t.Helper()
+		return r.MustPush(t.Context(), "hostile:1", imagetest.Image(layer(t)))
+	}
+}
+
 // TestHostileImages scans one image after the other, as the memory of each is measured.
 func TestHostileImages(t *testing.T) {
 	t.Parallel()
-	path := program(t)
-	for _, part := range []struct {
-		name  string
-		layer func(*testing.T) v1.Layer
-		check func(*testing.T, *result)
-	}{
-		{"gzip bomb of 10 GiB", func(t *testing.T) v1.Layer { t.Helper(); return gzipBomb(t, "zeros", 10) }, refusal("unpacks to more than 200 times its size, the limit")},
-		{"zstd bomb of 10 GiB", func(t *testing.T) v1.Layer { t.Helper(); return zstdBomb(t, "zeros", 10) }, refusal("unpacks to more than 200 times its size, the limit")},
-		{"zstd window of 2 GiB", hugeWindow, refusal("needs more than 33554432 bytes of memory to unpack, the limit")},
-		{"a million files", millionFiles, refusal("layer is too-large: it has more than 1000000 entries")},
-		{"names that lead outside", outside, listing("bash")},
-		{"loops of links", loops, refusal("var/lib/dpkg/status is corrupt: its symbolic links form a loop")},
-		{"a chain of a hundred thousand hard links", hardLinks, listing("bash")},
-		{"devices for databases", devices, refusal("lib/apk/db/installed is corrupt: it is a block device and no regular file")},
-		{"sizes that lie", lies, refusal("layer is too-large: it has more than 34359738368 bytes")},
-		{"a PAX header of 64 MiB", paxHeader, refusal("unpacks to more than 200 times its size, the limit")},
-		{"a sparse file of 8 EiB", sparse, refusal("layer is too-large: it has more than 34359738368 bytes")},
-		{"jars in jars", jars, unread("more than 4 archives are within each other")},
-		{"a jar that is a bomb", jarBomb, unread("app/bomb.jar: it is not read: read: more than 2147483648 bytes are unpacked")},
-		{"a dpkg database of 2 GiB", dpkgDatabase, refusal("var/lib/dpkg/status is too-large: it has 2147483648 bytes, more than 268435456")},
-		{"metadata of 1 GiB", metadata, unread("a.dist-info/METADATA: it is not read: line 2049 is longer than 4096 bytes")},
-	} {
-		t.Run(part.name, func(t *testing.T) { //nolint:paralleltest // one after the other, as the memory of each is measured
-			r := scan(t, path, part.layer(t))
-			part.check(t, &r)
+	b := newBench(t)
+	for _, p := range slices.Concat(bombs(t), trees(), databases(), documents()) {
+		t.Run(p.name, func(t *testing.T) { //nolint:paralleltest // one after the other, as the memory of each is measured
+			registry := imagetest.NewRegistry()
+			defer registry.Close()
+			r := b.scan(t, p.image(t, registry), p.args...)
+			p.check(t, &r)
 		})
 	}
-	for _, dir := range []string{os.TempDir(), "/", "/etc", filepath.Dir(path)} {
-		if _, err := os.Lstat(filepath.Join(dir, escape)); err == nil {
-			t.Errorf("%s was written in %s", escape, dir)
-		}
+	if found := b.wroteOutside(t); len(found) > 0 {
+		t.Errorf("it wrote outside of its directories: %q", found)
+	}
+}
+
+const tooManyBytes = "layer is too-large: it has more than 34359738368 bytes"
+
+// bombs unpack to much more than they are.
+func bombs(t *testing.T) []part {
+	t.Helper()
+	bounded := filepath.Join(t.TempDir(), "bounded.yaml")
+	must(t, os.WriteFile(bounded, []byte("maxUncompressedBytes: 2147483648\n"), 0o644))
+	must(t, os.Chmod(filepath.Dir(bounded), 0o755))
+	must(t, os.Chmod(filepath.Dir(filepath.Dir(bounded)), 0o755))
+	const ratio = "unpacks to more than 200 times its size, the limit"
+	return []part{
+		{"gzip bomb of 10 GiB", of(func(t *testing.T) v1.Layer { t.Helper(); return gzipBomb(t, "zeros", 10) }), nil, refusal(ratio)},
+		{"zstd bomb of 10 GiB", of(func(t *testing.T) v1.Layer { t.Helper(); return zstdBomb(t, "zeros", 10) }), nil, refusal(ratio)},
+		{"a file of 4 GiB at 190 times its size", of(dense(4)), nil, listing("bash")},
+		{"the same against a bound of 2 GiB", of(dense(4)), []string{"--config", bounded}, refusal("unpacks to more than 2147483648 bytes, the limit")},
+		{"zstd window of 2 GiB", of(hugeWindow), nil, refusal("needs more than 33554432 bytes of memory to unpack, the limit")},
+		{"a PAX header of 64 MiB", of(paxHeader), nil, refusal(ratio)},
+		{"a PAX header of 4 MiB that does not compress", of(randomHeader), nil, refusal("layer is corrupt: the tar stream cannot be read: archive/tar: header field too long")},
+		{"jars in jars", of(jars), nil, unread("more than 4 archives are within each other")},
+		{"jars that are bombs", of(jarBomb), nil, unread(
+			"app/bomb.jar: it is not read: read: more than 2147483648 bytes are unpacked",
+			"app/properties.jar: META-INF/maven/g/a/pom.properties in it is not read: it is larger than 1048576 bytes",
+			"app/wheel.whl: it is not read: a.dist-info/METADATA in it: line 2049 is longer than 4096 bytes")},
+	}
+}
+
+// trees have names, links and sizes that mean harm.
+func trees() []part {
+	const loop = " is corrupt: its symbolic links form a loop"
+	return []part{
+		{"a million entries", of(entries(1_000_000)), nil, listing("bash")},
+		{"a million entries and one", of(entries(1_000_001)), nil, refusal("layer is too-large: it has more than 1000000 entries")},
+		{"names that lead outside", of(outside), nil, listing("bash")},
+		{"loops of links", of(loops), nil, refusal("var/lib/dpkg/status" + loop)},
+		{"a loop at os-release", of(links("etc/os-release", "../usr/lib/os-release", "usr/lib/os-release", "../../etc/os-release")), nil, refusal("etc/os-release" + loop)},
+		{"a chain of links to rpm's database", of(chain(10_000)), nil, unread("var/lib/rpm: links lead to chain/39, below another link, chain/39, that is not followed")},
+		{"a chain that Linux follows", of(chain(39)), nil, unread("end/Packages: it is not read: it is of no form that rpm databases have")},
+		{"a chain of a hundred thousand hard links", of(hardLinks), nil, listing("bash")},
+		{"devices for databases", of(devices), nil, refusal("lib/apk/db/installed is corrupt: it is a block device and no regular file")},
+		{"sizes that lie", of(lies(1 << 62)), nil, refusal(tooManyBytes)},
+		{"a file of 8 EiB", of(lies(1<<63 - 1)), nil, refusal(tooManyBytes)},
+		{"a sparse file of 8 EiB", of(sparse), nil, refusal(tooManyBytes)},
+		{"a file of less than nothing", of(negative), nil, refusal("layer is corrupt: the tar stream cannot be read: archive/tar: invalid tar header")},
+		{"a PAX header that says so", of(negativePAX), nil, refusal("layer is corrupt: the tar stream cannot be read: archive/tar: invalid tar header")},
+	}
+}
+
+// databases are files that are read for packages, larger than they may be.
+func databases() []part {
+	return []part{
+		{"a dpkg database of 2 GiB", of(dpkgDatabase), nil, refusal("var/lib/dpkg/status is too-large: it has 2147483648 bytes, more than 268435456")},
+		{"metadata of 1 GiB", of(metadata), nil, unread("etc/os-release: it is not read: it has 1073741824 bytes, more than 65536: the distribution is not known",
+			"app/node_modules/a/package.json: it is not read: it is larger than 16777216 bytes", "a.dist-info/METADATA: it is not read: line 2049 is longer than 4096 bytes")},
 	}
 }
 
@@ -63,13 +118,16 @@ func listing(names ...string) func(*testing.T, *result) {
 	return func(t *testing.T, r *result) { t.Helper(); r.listed(t, names...) }
 }
 
-// unread wants an inventory that says what could not be read.
-func unread(text string) func(*testing.T, *result) {
+// unread wants an inventory that says what could not be read, all of it.
+func unread(texts ...string) func(*testing.T, *result) {
 	return func(t *testing.T, r *result) {
 		t.Helper()
 		r.listed(t)
-		if !strings.Contains(r.output, "The list of packages is not complete: ") || !strings.Contains(r.output, text) {
-			t.Errorf("it does not say %q:\n%.600s", text, r.output)
+		for _, text := range append(texts, "The list of packages is not complete: ") {
+			if !strings.Contains(r.output, text) {
+				_, comment, _ := strings.Cut(r.output, `"annotations"`)
+				t.Errorf("it does not say %q:\n%.3000s", text, comment)
+			}
 		}
 	}
 }
@@ -83,15 +141,50 @@ func hugeWindow(t *testing.T) v1.Layer {
 	return imagetest.RawLayer(frame, nil, types.OCILayerZStd)
 }
 
-func millionFiles(t *testing.T) v1.Layer {
-	t.Helper()
-	return layerOf(t, func(w *tar.Writer) {
-		file(w, "etc/os-release", debianRelease)
-		file(w, "var/lib/dpkg/status", bash)
-		for i := range 1_000_000 {
-			header(w, &tar.Header{Name: fmt.Sprintf("srv/%03d/%06d", i%1000, i), Typeflag: tar.TypeReg, Mode: 0o644})
-		}
-	})
+// entries is a layer of so many entries.
+func entries(n int) func(*testing.T) v1.Layer {
+	return func(t *testing.T) v1.Layer {
+		t.Helper()
+		return layerOf(t, func(w *tar.Writer) {
+			file(w, "etc/os-release", debianRelease)
+			file(w, "var/lib/dpkg/status", bash)
+			for i := range n - 2 {
+				header(w, &tar.Header{Name: fmt.Sprintf("srv/%03d/%06d", i%1000, i), Typeflag: tar.TypeReg, Mode: 0o644})
+			}
+		})
+	}
+}
+
+// links is a Debian with links, each a path and its target.
+func links(pairs ...string) func(*testing.T) v1.Layer {
+	return func(t *testing.T) v1.Layer {
+		t.Helper()
+		return layerOf(t, func(w *tar.Writer) {
+			file(w, "var/lib/dpkg/status", bash)
+			for i := 0; i < len(pairs); i += 2 {
+				header(w, &tar.Header{Name: pairs[i], Typeflag: tar.TypeSymlink, Linkname: pairs[i+1]})
+			}
+		})
+	}
+}
+
+// chain has rpm's directory behind so many links, with a database that is none.
+func chain(n int) func(*testing.T) v1.Layer {
+	pairs := []string{"var/lib/rpm", "/chain/0"}
+	for i := range n - 1 {
+		pairs = append(pairs, fmt.Sprintf("chain/%d", i), strconv.Itoa(i+1))
+	}
+	pairs = append(pairs, fmt.Sprintf("chain/%d", n-1), "/end")
+	return func(t *testing.T) v1.Layer {
+		t.Helper()
+		return layerOf(t, func(w *tar.Writer) {
+			file(w, "etc/os-release", "ID=rocky\nVERSION_ID=9.4\n")
+			file(w, "end/Packages", strings.Repeat("no database", 100))
+			for i := 0; i < len(pairs); i += 2 {
+				header(w, &tar.Header{Name: pairs[i], Typeflag: tar.TypeSymlink, Linkname: pairs[i+1]})
+			}
+		})
+	}
 }
 
 func outside(t *testing.T) v1.Layer {
@@ -121,10 +214,6 @@ func loops(t *testing.T) v1.Layer {
 		link("lib", "lib")
 		link("a", "b/b")
 		link("b", "a/a")
-		for i := range 10_000 {
-			link(fmt.Sprintf("chain/%d", i), strconv.Itoa(i+1))
-		}
-		link("var/lib/rpm", "/chain/0")
 	})
 }
 
@@ -152,13 +241,77 @@ func devices(t *testing.T) v1.Layer {
 }
 
 // lies has a header that promises more bytes than any disk has.
-func lies(t *testing.T) v1.Layer {
+func lies(size int64) func(*testing.T) v1.Layer {
+	return func(t *testing.T) v1.Layer {
+		t.Helper()
+		return layerOf(t, func(w *tar.Writer) {
+			file(w, "etc/os-release", debianRelease)
+			header(w, &tar.Header{Name: "var/lib/dpkg/status", Typeflag: tar.TypeReg, Size: size})
+			_, _ = io.WriteString(w, bash)
+		})
+	}
+}
+
+// negative has a file whose size is -1, in base 256.
+func negative(t *testing.T) v1.Layer {
 	t.Helper()
-	return layerOf(t, func(w *tar.Writer) {
-		file(w, "etc/os-release", debianRelease)
-		header(w, &tar.Header{Name: "var/lib/dpkg/status", Typeflag: tar.TypeReg, Size: 1 << 62})
-		_, _ = io.WriteString(w, bash)
+	h := rawHeader("var/lib/dpkg/status", tar.TypeReg, 0)
+	for i := 124; i < 136; i++ {
+		h[i] = 0xff
+	}
+	sum(h)
+	return imagetest.RawLayer(imagetest.Compress(imagetest.Gzip, append(h, make([]byte, 1024)...)), nil, types.OCILayer)
+}
+
+// negativePAX has one of which an extended header says so.
+func negativePAX(t *testing.T) v1.Layer {
+	t.Helper()
+	const record = "11 size=-5\n"
+	return rawTar(t, tar.TypeXHeader, int64(len(record)), func(w io.Writer) { _, _ = io.WriteString(w, record) })
+}
+
+// randomHeader has an extended header that is larger than any, of text that does not compress by much.
+func randomHeader(t *testing.T) v1.Layer {
+	t.Helper()
+	const size = 4 << 20
+	return rawTar(t, tar.TypeXHeader, size, func(w io.Writer) {
+		text := make([]byte, size/2)
+		rand.NewChaCha8([32]byte{1}).Read(text) //nolint:errcheck // it never fails
+		body := fmt.Sprintf("%d comment=%x", size, text)
+		_, _ = io.WriteString(w, body[:size-1]+"\n")
 	})
+}
+
+// dense is a Debian with a file of so many GiB that is stored in a 190th of that.
+func dense(gibibytes int64) func(*testing.T) v1.Layer {
+	return func(t *testing.T) v1.Layer {
+		t.Helper()
+		const member, ratio = 64 << 20, 190
+		noise := make([]byte, member/ratio-member/1030) // what zeros are stored in is not much
+		rand.NewChaCha8([32]byte{2}).Read(noise)        //nolint:errcheck // it never fails
+		var head, piece, stored, end bytes.Buffer
+		w := tar.NewWriter(&head)
+		file(w, "etc/os-release", debianRelease)
+		file(w, "var/lib/dpkg/status", bash)
+		header(w, &tar.Header{Name: "dense", Typeflag: tar.TypeReg, Size: gibibytes << 30})
+		pack := func(to *bytes.Buffer, from io.Reader) {
+			zw := gzip.NewWriter(to)
+			_, err := io.Copy(zw, from)
+			must(t, err)
+			must(t, zw.Close())
+		}
+		pack(&stored, &head)
+		pack(&piece, io.MultiReader(bytes.NewReader(noise), repeated(strings.Repeat("\x00", 1<<20), member-int64(len(noise)))))
+		if got := member / int64(piece.Len()); got < 185 || got >= 200 {
+			t.Fatalf("it is stored in a %dth", got)
+		}
+		for range gibibytes << 30 / member {
+			stored.Write(piece.Bytes())
+		}
+		pack(&end, bytes.NewReader(make([]byte, 1024)))
+		stored.Write(end.Bytes())
+		return imagetest.RawLayer(stored.Bytes(), nil, types.OCILayer)
+	}
 }
 
 func paxHeader(t *testing.T) v1.Layer {
@@ -194,15 +347,20 @@ func rawHeader(name string, kind byte, size int64) []byte {
 		binary.BigEndian.PutUint64(h[128:], uint64(size))
 	}
 	copy(h[136:], "00000000000\x00")
-	copy(h[148:], "        ")
 	h[156] = kind
 	copy(h[257:], "ustar  \x00")
-	var sum int
-	for _, b := range h {
-		sum += int(b)
-	}
-	copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+	sum(h)
 	return h
+}
+
+// sum puts a header's checksum right.
+func sum(h []byte) {
+	copy(h[148:], "        ")
+	var total int
+	for _, b := range h {
+		total += int(b)
+	}
+	copy(h[148:], fmt.Sprintf("%06o\x00 ", total))
 }
 
 // sparse is a file in GNU's old form whose real size is 8 EiB, of which nothing is stored.
@@ -210,13 +368,8 @@ func sparse(t *testing.T) v1.Layer {
 	t.Helper()
 	h := rawHeader("var/lib/dpkg/status", tar.TypeGNUSparse, 0)
 	h[483] = 0x80 // the real size, in base 256
-	binary.BigEndian.PutUint64(h[487:], 1<<62)
-	copy(h[148:], "        ")
-	var sum int
-	for _, b := range h {
-		sum += int(b)
-	}
-	copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+	binary.BigEndian.PutUint64(h[487:], 1<<63-1)
+	sum(h)
 	return imagetest.RawLayer(imagetest.Compress(imagetest.Gzip, append(h, make([]byte, 1024)...)), nil, types.OCILayer)
 }
 
