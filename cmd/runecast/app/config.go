@@ -309,7 +309,7 @@ func (c *Config) validateRegistries() error {
 	for i := range c.RegistryKeychains {
 		c.RegistryKeychains[i] = strings.TrimSpace(c.RegistryKeychains[i])
 	}
-	if _, err := serverKeychain(c.RegistryKeychains); err != nil {
+	if _, err := serverKeychain(c.RegistryKeychains, nil); err != nil {
 		errs = append(errs, err)
 	}
 	if err := checkFeedURL(c.FeedURL); err != nil {

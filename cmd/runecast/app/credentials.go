@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"time"
 
-	ecr "github.com/awslabs/amazon-ecr-credential-helper/ecr-login"
-	"github.com/chrismellard/docker-credential-acr-env/pkg/credhelper"
 	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/v1/google"
 	"github.com/sirupsen/logrus"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -30,18 +26,18 @@ const (
 )
 
 // serverKeychain joins the server's own sources of credentials, in the given order. Those of clouds ask metadata services.
-func serverKeychain(names []string) (authn.Keychain, error) {
+func serverKeychain(names []string, log logrus.FieldLogger) (authn.Keychain, error) {
 	var list []authn.Keychain
 	for _, name := range names {
 		switch name {
 		case keychainDocker:
 			list = append(list, authn.DefaultKeychain)
 		case keychainECR:
-			list = append(list, authn.NewKeychainFromHelper(ecr.NewECRHelper(ecr.WithLogger(io.Discard))))
+			list = append(list, newECRKeychain(log))
 		case keychainGCR:
-			list = append(list, google.Keychain)
+			list = append(list, newGCRKeychain(log))
 		case keychainACR:
-			list = append(list, authn.NewKeychainFromHelper(credhelper.NewACRCredentialsHelper()))
+			list = append(list, newACRKeychain(log))
 		default:
 			return nil, fmt.Errorf("registryKeychains: %q is none of docker, ecr, gcr, acr", name)
 		}

@@ -78,7 +78,7 @@ Registries, their mirrors and credentials are those of 'runecast scan'.`,
 				return err
 			}
 			bars := newStageBars(c.streams.Err)
-			options, err := pullOptions(&own, puller)
+			options, err := pullOptions(&own, puller, c.log)
 			if err != nil {
 				return err
 			}

@@ -63,7 +63,7 @@ func newUpdater(config *Config, puller *image.Puller, changed func(), log logrus
 	case config.FeedURL == publicFeed:
 		update, err = publicUpdate(config, log)
 	case strings.HasPrefix(config.FeedURL, artifact.Scheme):
-		update, err = pullUpdate(config, puller)
+		update, err = pullUpdate(config, puller, log)
 	default:
 		update, err = downloadUpdate(config)
 	}
@@ -85,8 +85,8 @@ func withoutPassword(text string) string {
 }
 
 // pullOptions pulls a feed by the rules for images: the same networks, mirrors, authorities, limits and credentials of the server.
-func pullOptions(config *Config, puller *image.Puller) (artifact.Options, error) {
-	own, err := serverKeychain(config.RegistryKeychains)
+func pullOptions(config *Config, puller *image.Puller, log logrus.FieldLogger) (artifact.Options, error) {
+	own, err := serverKeychain(config.RegistryKeychains, log)
 	if err != nil {
 		return artifact.Options{}, err
 	}
@@ -104,8 +104,8 @@ func pullOptions(config *Config, puller *image.Puller) (artifact.Options, error)
 	return artifact.Options{PlainHTTP: config.RegistryPlainHTTP, Keychain: own, Hosts: hosts}, nil
 }
 
-func pullUpdate(config *Config, puller *image.Puller) (feed.UpdateFunc, error) {
-	options, err := pullOptions(config, puller)
+func pullUpdate(config *Config, puller *image.Puller, log logrus.FieldLogger) (feed.UpdateFunc, error) {
+	options, err := pullOptions(config, puller, log)
 	if err != nil {
 		return nil, err
 	}

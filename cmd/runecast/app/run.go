@@ -47,7 +47,7 @@ type engine struct {
 
 // newPuller makes the client of registries, whose rules hold for images and for the feed.
 func newPuller(config *Config, log logrus.FieldLogger) (*image.Puller, error) {
-	own, err := serverKeychain(config.RegistryKeychains)
+	own, err := serverKeychain(config.RegistryKeychains, log)
 	if err != nil {
 		return nil, err
 	}
