@@ -52,7 +52,7 @@ func (l *lab) testMissingRights(t *testing.T) {
 							left = append(left, verb)
 						}
 					}
-					rules[i].Verbs = append(left, "deletecollection") // never empty //nolint:gocritic // appendAssign: another list on purpose
+					rules[i].Verbs = append(left, "deletecollection") //nolint:gocritic // appendAssign: another list on purpose, never empty
 				}
 			}
 			if m.cluster {

@@ -54,7 +54,7 @@ func (l *lab) testDocs(t *testing.T) {
 			}
 			continue
 		}
-		shell := exec.CommandContext(t.Context(), "bash", "-c", strings.Replace(command, "kubectl ", l.Kubectl+" --kubeconfig "+l.Kubeconfig+" ", 1)) //nolint:gosec // of our own document
+		shell := exec.CommandContext(t.Context(), "bash", "-c", strings.Replace(command, "kubectl ", l.Kubectl+" --kubeconfig "+l.Kubeconfig+" ", 1))
 		if out, err := shell.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", command, err, out)
 		}
