@@ -6,11 +6,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	admissionregistration "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	generated "github.com/runecast/runecast/pkg/webhook"
 )
 
 const nginxLabel = "app.kubernetes.io/name"
@@ -110,5 +113,37 @@ func checkWebhook(t *testing.T, w *admissionregistration.ValidatingWebhook, in s
 	want := []string{"pods", "pods/ephemeralcontainers", "daemonsets", "deployments", "replicasets", "statefulsets", "replicationcontrollers", "cronjobs", "jobs"}
 	if len(w.Rules) != 1 || !slices.Equal(w.Rules[0].Resources, want) || *w.Rules[0].Scope != admissionregistration.NamespacedScope {
 		t.Errorf("%s: the rules are %+v", w.Name, w.Rules)
+	}
+}
+
+// TestSameAsGenerated compares the chart's webhooks with those that runecast webhook generate writes for the same choices: in every field but what certgen puts in.
+func TestSameAsGenerated(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		values values
+		spec   generated.Spec
+	}{
+		"default":        {nil, generated.Spec{Guards: []generated.Guard{{Policy: "2"}}}},
+		"all namespaces": {values{"webhook": values{"allNamespaces": true, "failurePolicy": "Ignore", "timeoutSeconds": 5}}, generated.Spec{Guards: []generated.Guard{{Policy: "2"}}, AllNamespaces: true, FailurePolicy: "Ignore", TimeoutSeconds: 5}},
+		"several": {values{"webhooks": []any{
+			values{"name": "one.example.com", "policyId": "1"}, values{"name": "shop.example.com", "policyId": "3", "namespaceLabels": values{"team": "shop"}},
+		}}, generated.Spec{Guards: []generated.Guard{{Policy: "1", Webhook: "one.example.com"}, {Policy: "3", Webhook: "shop.example.com", Labels: []generated.Label{{Key: "team", Value: "shop"}}}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			chart := into[admissionregistration.ValidatingWebhookConfiguration](t, only(t, mustRender(t, c.values).objects(t), "ValidatingWebhookConfiguration", "runecast-admission"))
+			c.spec.Service, c.spec.CAElsewhere = generated.Service{Namespace: namespace, Name: "runecast-nginx"}, true
+			own, _, err := generated.Generate(c.spec, time.Now())
+			must(t, err)
+			own.Name, own.Labels = chart.Name, chart.Labels // whose they are
+			for i := range own.Webhooks {
+				own.Webhooks[i].ClientConfig.Service.Path = nil
+			}
+			diff, err := generated.Diff(chart, own)
+			must(t, err)
+			if diff != "" {
+				t.Errorf("the chart's and the generated webhooks differ:\n%s", diff)
+			}
+		})
 	}
 }

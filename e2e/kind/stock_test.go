@@ -24,6 +24,7 @@ func TestStockCluster(t *testing.T) {
 		{"values that cannot be", l.testValues},
 		{"install", l.testInstall},
 		{"denied and allowed", l.testJudgement},
+		{"webhook commands", l.testWebhookCommands},
 		{"rights", l.testRights},
 		{"renewal and rotation", l.testRotation},
 		{"upgrades and rollback", l.testUpgrades},

@@ -57,7 +57,7 @@ func (f *specFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.service, "service", "", "`namespace/name[:port]` of the Service that the API server calls, such as "+webhook.DefaultNamespace+"/runecast-nginx:9080 (default port 9080)")
 	flags.StringVar(&f.caFile, "ca-file", "", "PEM `file` of the CA that signs the server's certificate")
 	flags.BoolVar(&f.caFromCluster, "ca-from-cluster", false, "take the CA from the Secret that the nginx pods of the release's namespace use")
-	flags.BoolVar(&f.spec.CAElsewhere, "no-ca", false, "write no caBundle for a Service: certgen (certgen.adopt) or cert-manager's cainjector puts it in")
+	flags.BoolVar(&f.spec.CAElsewhere, "no-ca", false, "write no caBundle for a Service: certgen puts it in (certgen.adopt), or cert-manager's cainjector by an annotation of yours")
 	flags.StringVar(&f.keyFile, "review-key-file", "", "`file` with the key for the review's path (default none: the API server sends a token)")
 	flags.BoolVar(&f.keyFromCluster, "review-key-from-cluster", false, "take the key from the Secret runecast-review-key of the release's namespace")
 	flags.StringVar(&f.spec.Name, "name", webhook.DefaultName, "`name` of the configuration")
