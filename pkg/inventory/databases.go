@@ -67,19 +67,20 @@ func (m *merger) ownLists(lists []string) {
 	}
 }
 
-// isActive tells whether a database is one that the package manager of the image reads.
+// isActive tells whether a database is one that the package manager of the image reads. What is at a fixed path itself counts beside what links
+// lead to from there: it is either that, or of a directory of which is not certain what shows.
 func (m *merger) isActive(p string, kind fileKind) bool {
 	switch kind {
 	case kindDpkg:
-		return p == m.fixed[dpkgStatus]
+		return p == m.fixed[dpkgStatus] || p == dpkgStatus
 	case kindDpkgPart:
 		return m.isIn(p, dpkgStatusD)
 	case kindRPM:
 		return m.isActiveRPM(p)
 	case kindManifest:
-		return p == m.fixed[rpmManifest]
+		return p == m.fixed[rpmManifest] || p == rpmManifest
 	case kindAPK:
-		return p == m.fixed[apkInstalled] || p == m.fixed[apkUsrMerged]
+		return p == m.fixed[apkInstalled] || p == m.fixed[apkUsrMerged] || p == apkInstalled || p == apkUsrMerged
 	default:
 		return false
 	}

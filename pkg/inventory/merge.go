@@ -59,12 +59,11 @@ type merger struct {
 	noRelease string // the os-release that counts and cannot be read
 }
 
-// resolveFixed follows the links at the fixed paths. What is at one of them is itself what counts: had a link led away from it, it would be
-// hidden, so a link above it that is still there is of a layer below.
+// resolveFixed follows the links at the fixed paths, but for that of a directory in a file's place.
 func (m *merger) resolveFixed() error {
 	files := fixedFiles()
 	for _, p := range fixedPaths() {
-		if _, ok := m.overlay.files[p]; ok || slices.Contains(files, p) && m.isDirectory(p) {
+		if slices.Contains(files, p) && m.isDirectory(p) {
 			m.fixed[p] = p
 			continue
 		}

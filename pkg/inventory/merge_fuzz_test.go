@@ -273,6 +273,7 @@ func mergeSeeds() [][4][]byte {
 		{join(op(file, "opt/l", 0), op(hard, "opt/m", to("opt/l")), op(hard, "var/lib/dpkg/status", to("opt/m"))), op(sym, "var/lib/dpkg", to("b/dpkg")), op(file, "b/dpkg/status", 0), op(gone, "var/lib/dpkg", 0)},
 		{join(op(sym, "l", to("a")), op(file, "a/package.json", 0)), op(bare, "b/package.json", 0), op(sym, "etc", to("opt")), op(file, "etc/os-release", 1)},
 		{op(file, "var/lib/dpkg/status.d/p", 0), op(sym, "var/lib/dpkg/status.d", to("opt")), op(opaque, "var/lib", 0), join(op(file, "usr/lib/os-release", 0), op(sym, "etc/os-release", to("usr/lib/os-release")))},
+		{join(op(sym, "var/lib", to("opt/m")), op(bare, "var/lib/dpkg/status", 0)), nil, op(file, "var/lib/dpkg/status", 0), join(op(file, "var/lib/dpkg/status", 0), op(sym, "var/lib", to("opt/m")))},
 		{op(file, "var/lib/dpkg/status", 0), op(sym, "var/lib/dpkg", to("b/dpkg")), op(bare, "var/lib/dpkg/status", 0), op(device, "etc/os-release", 1)},
 	}
 }

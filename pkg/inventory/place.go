@@ -83,7 +83,17 @@ func (s *scanner) findRecreated() {
 			again = append(again, dir)
 		}
 	}
-	s.again = newPathSet(again)
+	if len(again) == 0 {
+		return
+	}
+	var last []uint64 // what is a link or a file in the end
+	for p := range s.links {
+		last = append(last, hashPath(p))
+	}
+	for p := range s.files {
+		last = append(last, hashPath(p))
+	}
+	s.again = newPathSet(again).without(newPathSet(last))
 }
 
 // lapse notes what an entry below such a directory hides of lower layers, which is not to count.
