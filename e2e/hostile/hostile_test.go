@@ -4,14 +4,12 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -142,134 +140,11 @@ func hugeWindow(t *testing.T) v1.Layer {
 }
 
 // entries is a layer of so many entries.
-func entries(n int) func(*testing.T) v1.Layer {
-	return func(t *testing.T) v1.Layer {
-		t.Helper()
-		return layerOf(t, func(w *tar.Writer) {
-			file(w, "etc/os-release", debianRelease)
-			file(w, "var/lib/dpkg/status", bash)
-			for i := range n - 2 {
-				header(w, &tar.Header{Name: fmt.Sprintf("srv/%03d/%06d", i%1000, i), Typeflag: tar.TypeReg, Mode: 0o644})
-			}
-		})
-	}
-}
-
 // links is a Debian with links, each a path and its target.
-func links(pairs ...string) func(*testing.T) v1.Layer {
-	return func(t *testing.T) v1.Layer {
-		t.Helper()
-		return layerOf(t, func(w *tar.Writer) {
-			file(w, "var/lib/dpkg/status", bash)
-			for i := 0; i < len(pairs); i += 2 {
-				header(w, &tar.Header{Name: pairs[i], Typeflag: tar.TypeSymlink, Linkname: pairs[i+1]})
-			}
-		})
-	}
-}
-
 // chain has rpm's directory behind so many links, with a database that is none.
-func chain(n int) func(*testing.T) v1.Layer {
-	pairs := []string{"var/lib/rpm", "/chain/0"}
-	for i := range n - 1 {
-		pairs = append(pairs, fmt.Sprintf("chain/%d", i), strconv.Itoa(i+1))
-	}
-	pairs = append(pairs, fmt.Sprintf("chain/%d", n-1), "/end")
-	return func(t *testing.T) v1.Layer {
-		t.Helper()
-		return layerOf(t, func(w *tar.Writer) {
-			file(w, "etc/os-release", "ID=rocky\nVERSION_ID=9.4\n")
-			file(w, "end/Packages", strings.Repeat("no database", 100))
-			for i := 0; i < len(pairs); i += 2 {
-				header(w, &tar.Header{Name: pairs[i], Typeflag: tar.TypeSymlink, Linkname: pairs[i+1]})
-			}
-		})
-	}
-}
-
-func outside(t *testing.T) v1.Layer {
-	t.Helper()
-	return layerOf(t, func(w *tar.Writer) {
-		file(w, "etc/os-release", debianRelease)
-		file(w, "var/lib/dpkg/status", bash)
-		for _, name := range []string{"../../../../../../tmp/", "/tmp/", "/", "/etc/", "a/../../../../../../tmp/", "./../", "..//..//..//tmp//", "tmp/"} {
-			file(w, name+escape, "outside")
-			header(w, &tar.Header{Name: name + escape + "-link", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"})
-			file(w, name+"node_modules/"+escape+"/package.json", `{"name":"x","version":"1"}`)
-		}
-		header(w, &tar.Header{Name: "out", Typeflag: tar.TypeSymlink, Linkname: "/tmp"})
-		file(w, "out/"+escape, "through a link")
-	})
-}
-
-func loops(t *testing.T) v1.Layer {
-	t.Helper()
-	return layerOf(t, func(w *tar.Writer) {
-		link := func(name, target string) {
-			header(w, &tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: target})
-		}
-		link("etc/os-release", "../usr/lib/os-release")
-		link("usr/lib/os-release", "../../etc/os-release")
-		link("var/lib/dpkg", "../lib/dpkg")
-		link("lib", "lib")
-		link("a", "b/b")
-		link("b", "a/a")
-	})
-}
-
-func hardLinks(t *testing.T) v1.Layer {
-	t.Helper()
-	return layerOf(t, func(w *tar.Writer) {
-		file(w, "etc/os-release", debianRelease)
-		file(w, "l/0", bash)
-		for i := range 100_000 {
-			header(w, &tar.Header{Name: fmt.Sprintf("l/%d", i+1), Typeflag: tar.TypeLink, Linkname: fmt.Sprintf("l/%d", i)})
-		}
-		header(w, &tar.Header{Name: "var/lib/dpkg/status", Typeflag: tar.TypeLink, Linkname: "l/100000"})
-	})
-}
-
-func devices(t *testing.T) v1.Layer {
-	t.Helper()
-	return layerOf(t, func(w *tar.Writer) {
-		header(w, &tar.Header{Name: "etc/os-release", Typeflag: tar.TypeFifo})
-		header(w, &tar.Header{Name: "var/lib/dpkg/status", Typeflag: tar.TypeChar, Devmajor: 1, Devminor: 5})
-		header(w, &tar.Header{Name: "lib/apk/db/installed", Typeflag: tar.TypeBlock, Devmajor: 8, Devminor: 0})
-		header(w, &tar.Header{Name: "app/node_modules/a/package.json", Typeflag: tar.TypeFifo})
-		header(w, &tar.Header{Name: "dev/" + escape, Typeflag: tar.TypeChar, Devmajor: 1, Devminor: 5})
-	})
-}
-
 // lies has a header that promises more bytes than any disk has.
-func lies(size int64) func(*testing.T) v1.Layer {
-	return func(t *testing.T) v1.Layer {
-		t.Helper()
-		return layerOf(t, func(w *tar.Writer) {
-			file(w, "etc/os-release", debianRelease)
-			header(w, &tar.Header{Name: "var/lib/dpkg/status", Typeflag: tar.TypeReg, Size: size})
-			_, _ = io.WriteString(w, bash)
-		})
-	}
-}
-
 // negative has a file whose size is -1, in base 256.
-func negative(t *testing.T) v1.Layer {
-	t.Helper()
-	h := rawHeader("var/lib/dpkg/status", tar.TypeReg, 0)
-	for i := 124; i < 136; i++ {
-		h[i] = 0xff
-	}
-	sum(h)
-	return imagetest.RawLayer(imagetest.Compress(imagetest.Gzip, append(h, make([]byte, 1024)...)), nil, types.OCILayer)
-}
-
 // negativePAX has one of which an extended header says so.
-func negativePAX(t *testing.T) v1.Layer {
-	t.Helper()
-	const record = "11 size=-5\n"
-	return rawTar(t, tar.TypeXHeader, int64(len(record)), func(w io.Writer) { _, _ = io.WriteString(w, record) })
-}
-
 // randomHeader has an extended header that is larger than any, of text that does not compress by much.
 func randomHeader(t *testing.T) v1.Layer {
 	t.Helper()
@@ -325,54 +200,8 @@ func paxHeader(t *testing.T) v1.Layer {
 }
 
 // rawTar writes one entry of a type with a size that package tar would not write.
-func rawTar(t *testing.T, kind byte, size int64, body func(io.Writer)) v1.Layer {
-	t.Helper()
-	var plain bytes.Buffer
-	plain.Write(rawHeader("hostile", kind, size))
-	body(&plain)
-	plain.Write(make([]byte, (512-plain.Len()%512)%512))
-	plain.Write(rawHeader("etc/os-release", tar.TypeReg, 0))
-	plain.Write(make([]byte, 1024))
-	return imagetest.RawLayer(imagetest.Compress(imagetest.Gzip, plain.Bytes()), nil, types.OCILayer)
-}
-
-func rawHeader(name string, kind byte, size int64) []byte {
-	h := make([]byte, 512)
-	copy(h, name)
-	copy(h[100:], "0000644\x000000000\x000000000\x00")
-	if size < 1<<33 {
-		copy(h[124:], fmt.Sprintf("%011o\x00", size))
-	} else { // in base 256
-		h[124] = 0x80
-		binary.BigEndian.PutUint64(h[128:], uint64(size))
-	}
-	copy(h[136:], "00000000000\x00")
-	h[156] = kind
-	copy(h[257:], "ustar  \x00")
-	sum(h)
-	return h
-}
-
 // sum puts a header's checksum right.
-func sum(h []byte) {
-	copy(h[148:], "        ")
-	var total int
-	for _, b := range h {
-		total += int(b)
-	}
-	copy(h[148:], fmt.Sprintf("%06o\x00 ", total))
-}
-
 // sparse is a file in GNU's old form whose real size is 8 EiB, of which nothing is stored.
-func sparse(t *testing.T) v1.Layer {
-	t.Helper()
-	h := rawHeader("var/lib/dpkg/status", tar.TypeGNUSparse, 0)
-	h[483] = 0x80 // the real size, in base 256
-	binary.BigEndian.PutUint64(h[487:], 1<<63-1)
-	sum(h)
-	return imagetest.RawLayer(imagetest.Compress(imagetest.Gzip, append(h, make([]byte, 1024)...)), nil, types.OCILayer)
-}
-
 func jars(t *testing.T) v1.Layer {
 	t.Helper()
 	deep, wide := nestedJar(t, 200), nestedJar(t, 3)
