@@ -240,7 +240,10 @@ func serverFlags(t *testing.T, root, config string) []string {
 func checkFlags(t *testing.T, flavour string, before, after []string) {
 	t.Helper()
 	file := "--" + argsKey + "=admission-control-config-file="
-	prefixes := []string{file, strings.Replace(file, "admission", "--admission", 1), "--" + securityKey + "="}
+	prefixes := []string{file, strings.Replace(file, "admission", "--admission", 1)}
+	if flavour == "rke2" { // K3s does not know that setting
+		prefixes = append(prefixes, "--"+securityKey+"=")
+	}
 	of := func(flags []string) (rest, used []string) {
 		for _, flag := range flags {
 			i := slices.IndexFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(flag, prefix) })
@@ -259,10 +262,51 @@ func checkFlags(t *testing.T, flavour string, before, after []string) {
 	if !slices.Equal(was, is) || !slices.Equal(used, []string{AdmissionFile}) {
 		t.Errorf("flags\n%s\nbecame\n%s", strings.Join(before, "\n"), strings.Join(after, "\n"))
 	}
-	mounted := slices.ContainsFunc(after, func(flag string) bool { return strings.HasPrefix(flag, "--"+mountKey+"=/etc/kubernetes") })
-	if mounted != (flavour == "rke2") {
-		t.Errorf("mounted %v:\n%s", mounted, strings.Join(after, "\n"))
+	mounted := slices.ContainsFunc(after, func(flag string) bool { return strings.HasPrefix(flag, "--"+mountKey+"=/etc/") })
+	if !mounted && flavour == "rke2" {
+		t.Errorf("it is not mounted:\n%s", strings.Join(after, "\n"))
 	}
+}
+
+// FuzzSettings plans any settings and a drop-in: they are refused, or come out with exactly the wanted flags more, as the reading of
+// serverFlags has it, and a second plan does nothing.
+func FuzzSettings(f *testing.F) {
+	for name, files := range servers() {
+		f.Add(files[K3sConfigFile]+files[RKE2ConfigFile], files[K3sConfigFile+dropIn], strings.HasPrefix(name, "rke2"))
+	}
+	f.Fuzz(func(t *testing.T, text, more string, rke2 bool) {
+		if len(text)+len(more) > 1<<12 {
+			return
+		}
+		root, flavour, config := t.TempDir(), FlavourK3s, K3sConfigFile
+		if rke2 {
+			flavour, config = FlavourRKE2, RKE2ConfigFile
+			place(t, root, RKE2Security, pss)
+		}
+		place(t, root, config, text)
+		place(t, root, config+dropIn, more)
+		for _, name := range []string{"/a", "/etc/psa.yaml", "/etc/rancher/rke2/admission.yaml", "/etc/rancher/rke2/rancher-psact.yaml"} {
+			place(t, root, name, pss)
+		}
+		d, closed, err := newDisk(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = closed() }()
+		options := Options{Address: testAddress, Token: testToken}
+		made, configs, err := draftRancher(d, options, flavour)
+		if err != nil {
+			return
+		}
+		before := serverFlags(t, root, config)
+		for _, target := range append(configs, made.admission, made.kubeconfig) {
+			place(t, root, target.path, string(target.new.text))
+		}
+		checkFlags(t, string(flavour), before, serverFlags(t, root, config))
+		if _, configs, err := draftRancher(d, options, flavour); err != nil || len(configs) > 0 {
+			t.Errorf("a second plan: %v %v", configs, err)
+		}
+	})
 }
 
 func TestDetect(t *testing.T) {

@@ -143,16 +143,16 @@ func (s settings) add(name, text string) error {
 	switch value := first.value; {
 	case value.Kind == yaml.SequenceNode:
 		c, failed := m.insert(first.key, value, `"`+text+`"`, []string{text})
-		if len(value.Content) == 0 {
-			c.text = strings.TrimSuffix(c.text, ", ")
-		}
 		changes, err = []change{c}, failed
 	case value.Tag == "!!null" && value.Value == "":
 		at := m.offset(first.key.Line+1, 1)
 		changes = []change{{at, at, m.line(at, "  - "+text)}}
 	case first.key.Line == value.Line && (value.Style&(yaml.LiteralStyle|yaml.FoldedStyle)) == 0:
 		start, end := m.offset(value.Line, value.Column), m.offset(value.Line+1, 1)
-		colon := strings.TrimRight(string(f.old.text[:max(start, 0)]), " \t")
+		if start < 0 {
+			return fmt.Errorf("%s: %s is not where it should be", f.path, name)
+		}
+		colon := strings.TrimRight(string(f.old.text[:start]), " \t")
 		changes = []change{{len(colon), start, m.ending() + "  - "}, {end, end, m.line(end, "  - "+text)}}
 	default:
 		err = errors.New("is laid out in a way that cannot be edited safely")

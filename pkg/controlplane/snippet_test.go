@@ -11,13 +11,17 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+	core "k8s.io/api/core/v1"
+	oldcapi "sigs.k8s.io/cluster-api/api/controlplane/kubeadm/v1beta1" //nolint:staticcheck // clusters made before Cluster API 1.11 have it
+	capi "sigs.k8s.io/cluster-api/api/controlplane/kubeadm/v1beta2"
 	kind "sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
+	k8syaml "sigs.k8s.io/yaml"
 
 	"github.com/runecast/runecast/pkg/controlplane"
 )
 
 // The written schemas of what the snippets are merged into, each with the fields that they may have; the sources are named at
-// Snippet. A field that is not here is an error. kind is read with its own types.
+// Snippet. A field that is not here is an error. kind and Cluster API are read with types of their own.
 type (
 	header struct {
 		APIVersion string `yaml:"apiVersion"`
@@ -38,29 +42,6 @@ type (
 	kubeadmCluster[A any] struct {
 		header    `yaml:",inline"`
 		APIServer apiServer[A] `yaml:"apiServer"`
-	}
-	capiFile struct {
-		Path, Owner, Permissions, Content string
-		ContentFrom                       struct {
-			Secret struct{ Name, Key string }
-		} `yaml:"contentFrom"`
-	}
-	capiControlPlane[A any] struct {
-		header `yaml:",inline"`
-		Spec   struct {
-			KubeadmConfigSpec struct {
-				Files                []capiFile
-				ClusterConfiguration struct {
-					APIServer apiServer[A] `yaml:"apiServer"`
-				} `yaml:"clusterConfiguration"`
-			} `yaml:"kubeadmConfigSpec"`
-		}
-	}
-	secret struct {
-		header     `yaml:",inline"`
-		Metadata   struct{ Name string }
-		Type       string
-		StringData map[string]string `yaml:"stringData"`
 	}
 	kopsCluster struct {
 		header `yaml:",inline"`
@@ -236,22 +217,39 @@ func TestSnippetsOfKind(t *testing.T) {
 
 func TestSnippetsOfClusterAPI(t *testing.T) {
 	t.Parallel()
-	var credentials secret
-	var list capiControlPlane[[]arg]
-	var mapped capiControlPlane[map[string]string]
-	strictly(t, snippet(t, "capi"), &credentials, &list, &mapped)
-	if list.APIVersion != "controlplane.cluster.x-k8s.io/v1beta2" || mapped.APIVersion != "controlplane.cluster.x-k8s.io/v1beta1" {
-		t.Errorf("%+v %+v", list.header, mapped.header)
+	documents := strings.Split(snippet(t, "capi"), "---\n")
+	if len(documents) != 3 {
+		t.Fatalf("%d documents", len(documents))
 	}
-	server, older := list.Spec.KubeadmConfigSpec, mapped.Spec.KubeadmConfigSpec
-	wantServer(t, onlyArg(t, server.ClusterConfiguration.APIServer.ExtraArgs), server.ClusterConfiguration.APIServer.ExtraVolumes)
-	wantServer(t, older.ClusterConfiguration.APIServer.ExtraArgs["admission-control-config-file"], older.ClusterConfiguration.APIServer.ExtraVolumes)
-	for _, files := range [][]capiFile{server.Files, older.Files} {
-		if len(files) != 2 || files[0].Path != controlplane.KubeconfigFile || files[0].Permissions != "0600" || files[0].Content != "" || files[0].ContentFrom.Secret.Name != credentials.Metadata.Name || files[1].Path != controlplane.AdmissionFile {
-			t.Fatalf("%+v", files)
+	var credentials core.Secret
+	var plane capi.KubeadmControlPlane
+	var older oldcapi.KubeadmControlPlane
+	for i, value := range []any{&credentials, &plane, &older} {
+		if err := k8syaml.UnmarshalStrict([]byte(documents[i]), value); err != nil {
+			t.Fatalf("%T: %v", value, err)
 		}
-		wantFiles(t, credentials.StringData[files[0].ContentFrom.Secret.Key], files[1].Content, files[0].Path)
 	}
+	if plane.APIVersion != capi.GroupVersion.String() || older.APIVersion != oldcapi.GroupVersion.String() {
+		t.Errorf("%s and %s", plane.APIVersion, older.APIVersion)
+	}
+	server := plane.Spec.KubeadmConfigSpec.ClusterConfiguration.APIServer
+	if len(server.ExtraArgs) != 1 || len(server.ExtraVolumes) != 1 || *server.ExtraArgs[0].Value != controlplane.AdmissionFile || server.ExtraArgs[0].Name != "admission-control-config-file" {
+		t.Fatalf("%+v", server)
+	}
+	v := server.ExtraVolumes[0]
+	wantServer(t, *server.ExtraArgs[0].Value, []volume{{v.Name, v.HostPath, v.MountPath, *v.ReadOnly, string(v.PathType)}})
+	olderServer := older.Spec.KubeadmConfigSpec.ClusterConfiguration.APIServer
+	w := olderServer.ExtraVolumes[0]
+	wantServer(t, olderServer.ExtraArgs["admission-control-config-file"], []volume{{w.Name, w.HostPath, w.MountPath, w.ReadOnly, string(w.PathType)}})
+
+	files, olderFiles := plane.Spec.KubeadmConfigSpec.Files, older.Spec.KubeadmConfigSpec.Files
+	if len(files) != 2 || files[0].Path != controlplane.KubeconfigFile || files[0].Permissions != "0600" || files[0].Content != "" || files[0].ContentFrom.Secret.Name != credentials.Name || files[1].Path != controlplane.AdmissionFile {
+		t.Fatalf("%+v", files)
+	}
+	if len(olderFiles) != 2 || olderFiles[0].Path != files[0].Path || olderFiles[0].ContentFrom.Secret.Key != files[0].ContentFrom.Secret.Key || olderFiles[1].Content != files[1].Content {
+		t.Errorf("%+v", olderFiles)
+	}
+	wantFiles(t, credentials.StringData[files[0].ContentFrom.Secret.Key], files[1].Content, files[0].Path)
 }
 
 func TestSnippetsOfKops(t *testing.T) {
