@@ -89,8 +89,12 @@ func (l *lab) onNode(ctx context.Context, stdin string, args ...string) (out, er
 // controlplane runs a command of the program on the node and wants an exit code and texts.
 func (l *lab) controlplane(t *testing.T, stdin string, code int, args []string, texts ...string) string {
 	t.Helper()
+	began := time.Now()
 	out, errs, got := l.onNode(t.Context(), stdin, append([]string{"runecast", "controlplane"}, args...)...)
 	all := out + errs
+	if strings.Contains(errs, "Waiting") {
+		t.Logf("%s, in %s:\n%s", strings.Join(args, " "), time.Since(began).Round(100*time.Millisecond), errs)
+	}
 	if got != code {
 		t.Fatalf("%s: exit code %d, want %d\n%s", strings.Join(args, " "), got, code, all)
 	}
@@ -191,9 +195,9 @@ func (l *lab) testTokenRotation(t *testing.T, token string) {
 	t.Logf("rotated in %s", time.Since(began).Round(100*time.Millisecond))
 	// The server forgets the old token when the kubelet has brought it the Secret.
 	l.eventually("the old token is refused", 2*time.Minute, func(ctx context.Context) error {
-		_, errs, code := l.onNode(ctx, token, "runecast", "controlplane", "configure", "--token-file", "-", "--timeout", "5s")
-		if code != 2 || !strings.Contains(errs, "it refuses the token (401)") {
-			return fmt.Errorf("exit code %d: %s", code, errs)
+		out, errs, code := l.onNode(ctx, token, "runecast", "controlplane", "verify", "--token-file", "-", "-o", "json")
+		if code != 1 || !strings.Contains(out, "it refuses the token (401)") {
+			return fmt.Errorf("exit code %d: %s%s", code, out, errs)
 		}
 		return nil
 	})

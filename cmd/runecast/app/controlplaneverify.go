@@ -28,7 +28,7 @@ Exit codes: 0 all is good; 1 something is bad; 2 an error. What could not be tri
   runecast controlplane verify --namespace shop -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.output.check(); err != nil {
+			if err := errors.Join(f.output.check(), f.readToken(c.streams.In)); err != nil {
 				return err
 			}
 			n, err := f.node(c)
@@ -61,6 +61,7 @@ Exit codes: 0 all is good; 1 something is bad; 2 an error. What could not be tri
 		},
 	}
 	f.add(cmd)
+	f.addToken(cmd, ", to try in the place of the node's")
 	f.addCluster(cmd)
 	f.addTry(cmd)
 	cmd.Flags().StringVar(&namespace, "namespace", "", "`namespace` to create the pod in (default the first that is guarded)")

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -8,22 +9,27 @@ import (
 	"github.com/cheggaaa/pb/v3"
 )
 
-// waitBar shows how much of a wait's limit is over, on a terminal; elsewhere it shows nothing.
+// waitBar shows how much of a wait's limit is over, on a terminal; elsewhere it says what is waited for whenever that is another thing.
 type waitBar struct {
 	writer io.Writer
 	mu     sync.Mutex
 	bar    *pb.ProgressBar
 	last   time.Duration
+	said   string
 }
 
 func newWaitBar(w io.Writer) *waitBar { return &waitBar{writer: w} }
 
-func (b *waitBar) waiting(lasted, limit time.Duration, _ error) {
-	if !isTerminal(b.writer) {
-		return
-	}
+func (b *waitBar) waiting(lasted, limit time.Duration, not error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !isTerminal(b.writer) {
+		if text := short(printable(not.Error()), 160); text != b.said {
+			b.said = text
+			_, _ = fmt.Fprintf(b.writer, "  after %s: %s\n", lasted.Round(time.Second), text) // as for every step
+		}
+		return
+	}
 	if b.bar != nil && lasted < b.last { // another wait
 		b.bar.Finish()
 		b.bar = nil
