@@ -106,7 +106,13 @@ func (n *Node) preflight(ctx context.Context, s *state, made *draft) error {
 	if made.token == "" {
 		return errors.New("the API token is not known: give it with --token-file")
 	}
-	if n.API != nil && s.Phase != phaseConfiguring {
+	switch {
+	case n.API == nil:
+	case s.Phase == phaseConfiguring: // it may be restarting from what the run that was ended wrote
+		if err := n.until(ctx, n.API.Ready); err != nil {
+			return fmt.Errorf("the API server is not well: %w", err)
+		}
+	default:
 		if err := n.API.Ready(ctx); err != nil {
 			return fmt.Errorf("the API server is not well before the change, and nothing was changed: %w", err)
 		}

@@ -285,3 +285,28 @@ func TestRollsBackToTheOldToken(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// TestNextRunWaitsForTheAPIServer is the run after one that was killed when it had written the manifest: the API server restarts.
+func TestNextRunWaitsForTheAPIServer(t *testing.T) {
+	t.Parallel()
+	root := newRoot(t)
+	fake, api := newServer(t, root)
+	fake.set(func(m *manifest) bool { return m.flag != nil })
+	for after := 0; readManifest(t, root) == testManifest; after++ {
+		_ = killed(t, "rollback", root, api.server, after)
+	}
+	n := testNode(root, api)
+	asked := 0
+	n.Waiting = func(time.Duration, time.Duration, error) {
+		if asked++; asked == 3 {
+			fake.set(func(*manifest) bool { return false })
+		}
+	}
+	n.Try = func(ctx context.Context, _ string) error { return api.Ready(ctx) } // as what finds the webhook by its Service
+	if _, err := n.Configure(t.Context(), testOptions()); err != nil {
+		t.Fatal(err)
+	}
+	if asked < 3 || !strings.Contains(readManifest(t, root), admissionFlag) {
+		t.Errorf("asked %d times; the manifest is\n%s", asked, readManifest(t, root))
+	}
+}

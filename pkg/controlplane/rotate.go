@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 )
@@ -181,25 +180,10 @@ func currentDraft(options Options) (*draft, error) {
 // accepted waits until the webhook takes a token: the kubelet brings a changed Secret into pods within about a minute
 // (https://kubernetes.io/docs/tasks/inject-data-application/distribute-credentials-secure/).
 func (n *Node) accepted(ctx context.Context, token string) error {
-	ctx, cancel := context.WithTimeout(ctx, n.limit())
-	defer cancel()
-	ticker := time.NewTicker(n.every())
-	defer ticker.Stop()
-	began := time.Now()
-	for {
-		last := n.Try(ctx, token)
-		if last == nil {
-			return nil
-		}
-		if n.Waiting != nil {
-			n.Waiting(time.Since(began), n.limit(), last)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the webhook does not take the new token; run again to go on: %w", last)
-		case <-ticker.C:
-		}
+	if err := n.until(ctx, func(ctx context.Context) error { return n.Try(ctx, token) }); err != nil {
+		return fmt.Errorf("the webhook does not take the new token; run again to go on: %w", err)
 	}
+	return nil
 }
 
 // remaining gives the control-plane nodes that are not among some.

@@ -34,29 +34,42 @@ func (n *Node) await(ctx context.Context, text []byte, since time.Time, patience
 	if err != nil {
 		return fmt.Errorf("manifest %s: %w", ManifestFile, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, n.limit())
+	err = n.until(ctx, func(ctx context.Context) error { return n.serves(ctx, m, since, patience) })
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("while the API server restarts: %w", err)
+	}
+	return fmt.Errorf("the API server did not come back within %s: %w%s", n.limit(), err, n.lastWords())
+}
+
+// until polls until a check gives nil or the limit is over, and gives the last error of the check; it is a context.Canceled too where the
+// caller ended it.
+func (n *Node) until(ctx context.Context, check func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, n.limit())
 	defer cancel()
 	began := time.Now()
 	ticker := time.NewTicker(n.every())
 	defer ticker.Stop()
 	var last error
 	for {
-		now := n.serves(ctx, m, since, patience)
+		now := check(limited)
 		if now == nil {
 			return nil
 		}
-		if last == nil || ctx.Err() == nil { // a call that was cut off says less than the one before it
+		if last == nil || limited.Err() == nil { // a call that was cut off says less than the one before it
 			last = now
 		}
 		if n.Waiting != nil {
 			n.Waiting(time.Since(began), n.limit(), last)
 		}
 		select {
-		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return fmt.Errorf("the API server did not come back within %s: %w%s", n.limit(), last, n.lastWords())
+		case <-limited.Done():
+			if ctx.Err() != nil {
+				return errors.Join(ctx.Err(), last)
 			}
-			return fmt.Errorf("%w while the API server restarts: %w", ctx.Err(), last)
+			return last
 		case <-ticker.C:
 		}
 	}
