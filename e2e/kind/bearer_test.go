@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -22,25 +21,30 @@ import (
 const (
 	operatorWebhook = "deny-fixed-critical-and-medium.runecast.com" // what the operator calls his
 	operatorConfig  = "runecast-validating-webhook"
-	operated        = "operated"                         // the namespace that the operator guards
-	controlPlaneDir = "/etc/kubernetes/config"           // of the files that the operator writes on control planes
-	frontHost       = "runecast-nginx.runecast.svc:9080" // name of the user in the webhooks' kubeconfig
+	operated        = "operated" // the namespace that the operator guards
 )
 
-// TestBearerToken is the way of contract sections 3 and 4: the API server has a token in its own files, and the operator writes a
-// webhook configuration from values that he finds with kubectl.
+// TestBearerToken is the way of contract sections 3 and 4: the operator sets the control plane up with a token, by the program on the node, and
+// writes a webhook configuration from values that he finds with kubectl. A second run changes nothing, the token is rotated under load, what
+// cannot work rolls back by itself, and everything is undone.
 func TestBearerToken(t *testing.T) {
-	token := uuid()
-	l := newLab(t, "gate-bearer", func(c *v1alpha4.Cluster) { admissionFiles(t, c, token) })
+	token, before := uuid(), ""
+	l := newLab(t, "gate-bearer", func(*v1alpha4.Cluster) {})
 	parts := []struct {
 		name string
 		run  func(*testing.T)
 	}{
-		{"install", func(t *testing.T) { l.testInstallWithToken(t, token) }},
+		{"install", func(t *testing.T) { l.testInstallWithToken(t, token); l.copyProgram(t) }},
 		{"configuration by hand", l.testConfigurationByHand},
+		{"plan and refusals", func(t *testing.T) { before = l.testRefusals(t, token) }},
+		{"configure", func(t *testing.T) { l.testConfigure(t, token) }},
+		{"verify", l.testVerify},
 		{"rotation", l.testRotationByHand},
 		{"chart's own in bearer mode", l.testChartBearer},
 		{"existing Secret", l.testExistingSecret},
+		{"rotation of the token", func(t *testing.T) { l.testTokenRotation(t, token) }},
+		{"restore", func(t *testing.T) { l.testRestore(t, before) }},
+		{"rolls back", l.testRollsBack},
 		{"uninstall", l.testUninstallByHand},
 	}
 	for _, part := range parts {
@@ -55,35 +59,6 @@ func uuid() string {
 	_, _ = rand.Read(b)
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// admissionFiles gives the cluster's API server the files of contract section 3, as an operator writes them on a control plane.
-func admissionFiles(t *testing.T, c *v1alpha4.Cluster, token string) {
-	t.Helper()
-	dir := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(dir, "runecast-admission-configuration.yaml"), []byte(`apiVersion: apiserver.config.k8s.io/v1
-kind: AdmissionConfiguration
-plugins:
-- name: ValidatingAdmissionWebhook
-  configuration:
-    apiVersion: apiserver.config.k8s.io/v1
-    kind: WebhookAdmissionConfiguration
-    kubeConfigFile: `+controlPlaneDir+`/runecast-validating-webhook-kubeconfig.yaml
-`), 0o600))
-	must(t, os.WriteFile(filepath.Join(dir, "runecast-validating-webhook-kubeconfig.yaml"), []byte(`apiVersion: v1
-kind: Config
-users:
-- name: `+frontHost+`
-  user:
-    token: `+token+`
-`), 0o600))
-	c.Nodes[0].ExtraMounts = append(c.Nodes[0].ExtraMounts, v1alpha4.Mount{HostPath: dir, ContainerPath: controlPlaneDir, Readonly: true})
-	flag := "apiServer:\n  extraVolumes:\n  - {name: etc-kubernetes-config, hostPath: " + controlPlaneDir + ", mountPath: " + controlPlaneDir + ", readOnly: true, pathType: DirectoryOrCreate}\n"
-	file := controlPlaneDir + "/runecast-admission-configuration.yaml"
-	// kubeadm's v1beta3 has arguments as a map, v1beta4 as a list; a patch counts for the version that kind writes.
-	c.KubeadmConfigPatches = append(c.KubeadmConfigPatches,
-		"apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n"+flag+"  extraArgs: {admission-control-config-file: "+file+"}\n",
-		"apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"+flag+"  extraArgs: [{name: admission-control-config-file, value: "+file+"}]\n")
 }
 
 // testInstallWithToken installs with the API server's token in a Secret of the operator's.
@@ -129,7 +104,6 @@ func (l *lab) testConfigurationByHand(t *testing.T) {
 	}
 	l.namespace(t, operated, map[string]string{"operated": "yes"})
 	l.apply(t, "create", operatorYAML(service, port, bundle))
-	l.awaitOperated(t)
 }
 
 // operatorYAML is the configuration that an operator writes by hand, in bearer mode.
