@@ -244,8 +244,8 @@ func (l *lab) testRollsBack(t *testing.T) {
 	l.writeOnNode(admissionFile, "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n- name: PodSecurity\n  path: /nowhere.yaml\n")
 	before := l.sums(t)
 	began := time.Now()
-	l.controlplane(t, token, 2, []string{"configure", "--token-file", "-", "--timeout", "45s"},
-		"Rolling back", "rolled back, the node is as it was: the API server did not come back within 45s", "The end of its log", "/nowhere.yaml")
+	l.controlplane(t, token, 2, []string{"configure", "--token-file", "-", "--timeout", "80s"},
+		"Rolling back", "rolled back, the node is as it was: the API server did not come back within 1m20s", "The end of its log", "/nowhere.yaml")
 	t.Logf("rolled back in %s", time.Since(began).Round(time.Second))
 	if after := l.sums(t); after != before {
 		t.Errorf("after the roll-back the files are\n%s\nbefore they were\n%s", after, before)

@@ -84,16 +84,19 @@ func (n *Node) configure(ctx context.Context, s *state, options Options) (*Plan,
 			continue
 		}
 		n.say("Writing %s.", t.path)
+		if _, err := folder(n.disk, path.Dir(t.path), 0o755); err != nil {
+			return nil, err
+		}
 		if err := replace(n.disk, t.path, &t.new); err != nil {
 			return nil, err
 		}
 	}
-	if n.API != nil {
-		if made.manifest.same() { // written by the run that was ended
+	if m := made.manifest(); m != nil && n.API != nil {
+		if m.same() { // written by the run that was ended
 			since = time.Time{}
 		}
 		n.say("Waiting for the API server to come back (at most %s).", n.limit())
-		if err := n.await(ctx, made.manifest.new.text, since, forever); err != nil {
+		if err := n.await(ctx, m.new.text, since, forever); err != nil {
 			return nil, err
 		}
 		n.say("The API server is back.")
@@ -133,24 +136,26 @@ func (n *Node) begin(s *state, made *draft) error {
 			return errors.Join(err, n.unprepare(s))
 		}
 	}
-	after, err := parseManifest(made.manifest.new.text)
-	if err != nil {
-		return fmt.Errorf("manifest %s: %w", ManifestFile, err)
+	if m := made.manifest(); m != nil {
+		after, err := parseManifest(m.new.text)
+		if err != nil {
+			return fmt.Errorf("manifest %s: %w", ManifestFile, err)
+		}
+		s.Restart = after.restartedAt()
 	}
-	s.Restart = after.restartedAt()
 	for _, t := range made.targets() {
 		s.file(t.path).Written = digest(t.new.text)
 	}
 	before := s.Phase
 	s.Phase = phaseConfiguring
-	if err = s.save(n.disk); err != nil {
+	if err := s.save(n.disk); err != nil {
 		if s.Phase = before; before == phasePreparing {
 			err = errors.Join(err, n.unprepare(s))
 		}
 		return err
 	}
 	n.say("Kept copies of the files in %s.", BackupDir)
-	_, err = folder(n.disk, ConfigDir, 0o755)
+	_, err := folder(n.disk, ConfigDir, 0o755)
 	return err
 }
 
@@ -176,6 +181,7 @@ func (n *Node) prepare(s *state, made *draft) error {
 	kept := map[string]fileState{}
 	for _, t := range made.targets() {
 		f := *s.file(t.path)
+		f.Run = true
 		if f.Previous, err = keep(n.disk, previous, t.path, t.old); err == nil && (s.Before == phaseNone || !ours(t, made)) {
 			f.Original, err = keep(n.disk, originals, t.path, t.old)
 		}
@@ -187,9 +193,15 @@ func (n *Node) prepare(s *state, made *draft) error {
 	for name, f := range kept { // the record knows the new copies once all are there
 		*s.file(name) = f
 	}
-	s.Folders = append(s.Folders, missing...)
-	if made.before.value != AdmissionFile {
-		s.Flag = made.before.value
+	s.addFolders(missing)
+	for _, t := range made.configs { // folders of settings that are not there yet
+		if missing, err = absent(n.disk, path.Dir(t.path)); err != nil {
+			return err
+		}
+		s.addFolders(missing)
+	}
+	if m := made.before; m != nil && m.value != AdmissionFile {
+		s.Flag = m.value
 	}
 	return nil
 }
@@ -217,5 +229,8 @@ func ours(t *target, made *draft) bool {
 	if t.old == nil {
 		return false
 	}
-	return t != &made.manifest || made.before.value == AdmissionFile
+	if t == made.manifest() {
+		return made.before.value == AdmissionFile
+	}
+	return t == &made.kubeconfig || t == &made.admission || t.same()
 }

@@ -71,10 +71,12 @@ func (n *Node) opened() (*state, func(), error) {
 	}
 	lock, err := d.open(lockedFolder)
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("this is no control-plane node of kubeadm, or --root is not its file system: %w", err), done())
+		return nil, nil, errors.Join(fmt.Errorf("this is no control-plane node of kubeadm, K3s or RKE2, or --root is not its file system: %w", err), done())
 	}
 	release := func() {
-		_, _ = lock.Close(), done() // which frees the lock
+		// Closing frees it too, unless a process that is being started has the file open yet.
+		_ = syscall.Flock(int(lock.Fd()), syscall.LOCK_UN)
+		_, _ = lock.Close(), done()
 		n.disk = given
 	}
 	if err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {

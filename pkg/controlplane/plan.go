@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,8 @@ type Options struct {
 	Root    string // folder that the node's file system is mounted at; "" and "/" are this machine
 	Address string // host:port of the webhook, as its configuration names it
 	Token   string // API token; "" where it is not known yet, and then one that is there is right
+	// Flavour is what runs the API server (default: by the node's files).
+	Flavour Flavour
 	// Now is the time that a manifest is marked with to restart its pod where nothing else in it changes (default time.Now).
 	Now func() time.Time
 
@@ -96,54 +99,86 @@ func (t *target) same() bool {
 
 // draft is a plan with the bytes of its files.
 type draft struct {
-	kubeconfig, admission, manifest target
-	user                            string
-	token                           string // what the API server is to have; "" where it is not known
-	before                          *manifest
+	flavour               Flavour
+	kubeconfig, admission target
+	configs               []target // what names the admission configuration: the manifest, or the settings of K3s and RKE2
+	user                  string
+	token                 string // what the API server is to have; "" where it is not known
+	before                *manifest
 }
 
 // targets are the files in the order in which they must be written.
-func (d *draft) targets() []*target { return []*target{&d.kubeconfig, &d.admission, &d.manifest} }
+func (d *draft) targets() []*target {
+	all := []*target{&d.kubeconfig, &d.admission}
+	for i := range d.configs {
+		all = append(all, &d.configs[i])
+	}
+	return all
+}
 
 func (d *draft) done() bool {
-	return d.kubeconfig.same() && d.admission.same() && d.manifest.same()
+	return !slices.ContainsFunc(d.targets(), func(t *target) bool { return !t.same() })
+}
+
+// manifest is the static pod's manifest, nil where the flavour has none.
+func (d *draft) manifest() *target {
+	if d.flavour != FlavourKubeadm {
+		return nil
+	}
+	return &d.configs[0]
 }
 
 func makeDraft(d disk, options Options) (*draft, error) {
-	made := &draft{}
-	var err error
-	if made.user, err = userName(options.Address); err != nil {
-		return nil, err
-	}
-	old, err := load(d, ManifestFile)
+	user, err := userName(options.Address)
 	if err != nil {
 		return nil, err
+	}
+	flavour := options.Flavour
+	if flavour == "" {
+		if flavour, err = detect(d); err != nil {
+			return nil, err
+		}
+	}
+	made := &draft{flavour: flavour, user: user}
+	switch flavour {
+	case FlavourKubeadm:
+		return made, made.draftKubeadm(d, options)
+	case FlavourK3s, FlavourRKE2:
+		return made, made.draftRancher(d, options)
+	}
+	return nil, fmt.Errorf("flavour %q: write kubeadm, k3s or rke2", flavour)
+}
+
+func (d *draft) draftKubeadm(files disk, options Options) error {
+	old, err := load(files, ManifestFile)
+	if err != nil {
+		return err
 	}
 	if old == nil {
-		return nil, fmt.Errorf("this is no control-plane node of kubeadm, or --root is not its file system: there is no %s", ManifestFile)
+		return fmt.Errorf("this is no control-plane node of kubeadm, or --root is not its file system: there is no %s", ManifestFile)
 	}
-	if made.before, err = parseManifest(old.text); err != nil {
-		return nil, fmt.Errorf("manifest %s: %w", ManifestFile, err)
+	if d.before, err = parseManifest(old.text); err != nil {
+		return fmt.Errorf("manifest %s: %w", ManifestFile, err)
 	}
-	if failed := made.draftKubeconfig(d, options.Token); failed != nil {
-		return nil, failed
+	if failed := d.draftKubeconfig(files, options.Token); failed != nil {
+		return failed
 	}
-	if failed := made.draftAdmission(d); failed != nil {
-		return nil, failed
+	if failed := d.draftAdmission(files); failed != nil {
+		return failed
 	}
 	mark := options.restart
-	if mark == made.before.restartedAt() {
+	if mark == d.before.restartedAt() {
 		mark = ""
 	}
-	edited, err := made.before.edit(mark)
-	if err == nil && bytes.Equal(edited, old.text) && (!made.kubeconfig.same() || !made.admission.same()) {
-		edited, err = made.before.edit(options.now().UTC().Format(time.RFC3339))
+	edited, err := d.before.edit(mark)
+	if err == nil && bytes.Equal(edited, old.text) && (!d.kubeconfig.same() || !d.admission.same()) {
+		edited, err = d.before.edit(options.now().UTC().Format(time.RFC3339))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("manifest %s: %w", ManifestFile, err)
+		return fmt.Errorf("manifest %s: %w", ManifestFile, err)
 	}
-	made.manifest = target{path: ManifestFile, old: old, new: content{text: edited, mode: old.mode, uid: old.uid, gid: old.gid}}
-	return made, nil
+	d.configs = []target{{path: ManifestFile, old: old, new: content{text: edited, mode: old.mode, uid: old.uid, gid: old.gid}}}
+	return nil
 }
 
 func (d *draft) draftKubeconfig(files disk, token string) error {
@@ -213,10 +248,20 @@ func (d *draft) draftMerged(files disk, name, onNode string) error {
 // plan shows a draft, without tokens.
 func (d *draft) plan() (*Plan, error) {
 	plan, err := d.show(d.targets())
-	if err == nil {
-		plan.Restarts = !d.manifest.same()
+	if err != nil {
+		return nil, err
 	}
-	return plan, err
+	if m := d.manifest(); m != nil {
+		plan.Restarts = !m.same()
+	}
+	switch d.flavour {
+	case FlavourK3s:
+		plan.Service = "k3s"
+	case FlavourRKE2:
+		plan.Service = "rke2-server"
+	case FlavourKubeadm:
+	}
+	return plan, nil
 }
 
 // show gives the plan of files.

@@ -40,6 +40,10 @@ func Detect(root string) (Flavour, error) {
 		return "", err
 	}
 	defer func() { _ = done() }() // nothing was written
+	return detect(d)
+}
+
+func detect(d disk) (Flavour, error) {
 	var found []Flavour
 	for _, trace := range []struct {
 		name    string
@@ -66,73 +70,31 @@ func Detect(root string) (Flavour, error) {
 	return "", fmt.Errorf("this node has files of %s and of %s: say which with --flavour", found[0], found[1])
 }
 
-// MakeK3s reads the files of a K3s server and says what they need. It changes nothing. The API server is a part of the k3s process
-// and reads the node's files by their own names, so that a flag is all that its configuration needs; a plan's Service is what has to
-// be restarted (https://docs.k3s.io/security/hardening-guide has the flag for a file of pod security).
-func MakeK3s(options Options) (*Plan, error) { return makeRancher(options, FlavourK3s) }
-
-// MakeRKE2 reads the files of an RKE2 server and says what they need, as MakeK3s does. RKE2's API server is a static pod that RKE2 writes
-// whenever it starts. It names an admission configuration of its own making, rke2-pss.yaml, unless pod-security-admission-config-file
-// says another; its plugins are kept, so that the level of pod security stays. RKE2 mounts what its API server's flags name
-// and nothing that those files name in turn, hence the extra mount (pkg/rke2/psa.go, pkg/podexecutor/staticpod.go and
-// pkg/staticpod/staticpod.go of rancher/rke2).
-func MakeRKE2(options Options) (*Plan, error) { return makeRancher(options, FlavourRKE2) }
-
-func makeRancher(options Options, flavour Flavour) (*Plan, error) {
-	d, done, err := newDisk(options.Root)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = done() }() // nothing was written
-	made, configs, err := draftRancher(d, options, flavour)
-	if err != nil {
-		return nil, err
-	}
-	targets := []*target{&made.kubeconfig, &made.admission}
-	for i := range configs {
-		targets = append(targets, &configs[i])
-	}
-	plan, err := made.show(targets)
-	if err != nil {
-		return nil, err
-	}
-	plan.Service = "k3s"
-	if flavour == FlavourRKE2 {
-		plan.Service = "rke2-server"
-	}
-	return plan, nil
-}
-
-// draftRancher gives the draft of the two files that all flavours have, and the configuration files that change, as they must be.
-func draftRancher(d disk, options Options, flavour Flavour) (*draft, []target, error) {
-	made := &draft{}
-	var err error
-	if made.user, err = userName(options.Address); err != nil {
-		return nil, nil, err
-	}
+// draftRancher drafts the two files that all flavours have, and the settings that change.
+func (d *draft) draftRancher(files disk, options Options) error {
 	data, config := "/var/lib/rancher/k3s/server", K3sConfigFile
-	if flavour == FlavourRKE2 {
+	if d.flavour == FlavourRKE2 {
 		data, config = "/var/lib/rancher/rke2/server", RKE2ConfigFile
 	}
-	all, err := loadSettings(d, config)
+	all, err := loadSettings(files, config)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	if _, missing := d.lstat(data); missing != nil && all[0].old == nil && len(all) == 1 {
-		return nil, nil, fmt.Errorf("this is no server of %s, or --root is not its file system: there is neither %s nor %s", flavour, data, config)
+	if _, missing := files.lstat(data); missing != nil && all[0].old == nil && len(all) == 1 {
+		return fmt.Errorf("this is no server of %s, or --root is not its file system: there is neither %s nor %s", d.flavour, data, config)
 	}
-	if failed := made.draftKubeconfig(d, options.Token); failed != nil {
-		return nil, nil, failed
+	if failed := d.draftKubeconfig(files, options.Token); failed != nil {
+		return failed
 	}
-	used, err := all.point(flavour)
+	used, err := all.point(d.flavour)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	if failed := made.draftUsed(d, used); failed != nil {
-		return nil, nil, failed
+	if failed := d.draftUsed(files, used); failed != nil {
+		return failed
 	}
-	configs, err := all.targets(owned, func(after settings) error {
-		now, failed := after.point(flavour)
+	d.configs, err = all.targets(owned, func(after settings) error {
+		now, failed := after.point(d.flavour)
 		for _, f := range after {
 			if failed == nil && (len(f.changes) > 0 || now != AdmissionFile) {
 				failed = errors.New("the flag or the mount would not be there")
@@ -140,7 +102,7 @@ func draftRancher(d disk, options Options, flavour Flavour) (*draft, []target, e
 		}
 		return failed
 	})
-	return made, configs, err
+	return err
 }
 
 // owned tells whether a value of a key is one that a plan may put in, change or take away.

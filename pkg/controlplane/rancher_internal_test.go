@@ -111,20 +111,20 @@ func TestGoldenRancher(t *testing.T) {
 			}
 			flavour, _, _ := strings.Cut(name, " ")
 			file := filepath.Join("testdata", "rancher", strings.ReplaceAll(name, " ", "-")+".txt")
-			options := Options{Root: root, Address: testAddress, Token: testToken}
-			config, plan := K3sConfigFile, MakeK3s
+			options := Options{Root: root, Address: testAddress, Token: testToken, Flavour: Flavour(flavour)}
+			config := K3sConfigFile
 			if flavour == "rke2" {
-				config, plan = RKE2ConfigFile, MakeRKE2
+				config = RKE2ConfigFile
 			}
 			d, closed, err := newDisk(root)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = closed() }()
-			made, configs, err := draftRancher(d, options, Flavour(flavour))
+			made, err := makeDraft(d, options)
 			if err != nil {
 				golden(t, file, "refused: "+strings.ReplaceAll(err.Error(), root, "ROOT")+"\n")
-				if again, failed := plan(options); failed == nil || failed.Error() != err.Error() {
+				if again, failed := Make(options); failed == nil || failed.Error() != err.Error() {
 					t.Errorf("the plan: %+v %v", again, failed)
 				}
 				return
@@ -132,13 +132,13 @@ func TestGoldenRancher(t *testing.T) {
 			if detected, failed := Detect(root); failed != nil || string(detected) != flavour {
 				t.Errorf("it is taken for %q: %v", detected, failed)
 			}
-			first, err := plan(options)
+			first, err := Make(options)
 			if err != nil || strings.Contains(fmt.Sprint(first), "secret") || strings.Contains(fmt.Sprint(first), testToken) {
 				t.Errorf("the plan shows a secret, or %v:\n%v", err, first)
 			}
 			before := serverFlags(t, root, config)
 			var b strings.Builder
-			for _, target := range append(configs, made.admission, made.kubeconfig) {
+			for _, target := range append(slices.Clone(made.configs), made.admission, made.kubeconfig) {
 				if !target.same() {
 					fmt.Fprintf(&b, "== %s %04o\n%s", target.path, target.new.mode, target.new.text)
 				}
@@ -147,7 +147,7 @@ func TestGoldenRancher(t *testing.T) {
 			golden(t, file, strings.ReplaceAll(b.String(), testToken, "TOKEN"))
 			checkFlags(t, flavour, before, serverFlags(t, root, config))
 
-			again, err := plan(options)
+			again, err := Make(options)
 			if err != nil || !again.Done || again.Restarts || again.Service != map[string]string{"k3s": "k3s", "rke2": "rke2-server"}[flavour] {
 				t.Errorf("a second plan: %+v %v", again, err)
 			}
@@ -327,5 +327,91 @@ func TestDetect(t *testing.T) {
 		if got := string(flavour) + fmt.Sprint(err); !strings.Contains(got, want) {
 			t.Errorf("%v: %s", files, got)
 		}
+	}
+}
+
+// k3sRoot is a server of K3s with settings of its own.
+func k3sRoot(t *testing.T, files map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range files {
+		place(t, root, file, text)
+	}
+	return root
+}
+
+// TestConfigureRancher sets servers up, changes nothing a second time, and undoes it to the byte; killed at every change of the file system
+// in between, the next run finishes or undoes.
+func TestConfigureRancher(t *testing.T) {
+	t.Parallel()
+	all := servers()
+	for _, name := range []string{"k3s without a file", "k3s list", "k3s drop-in overrides", "k3s other file", "rke2 hardened", "rke2 own file"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := k3sRoot(t, all[name])
+			was := snapshot(t, root)
+			was["/etc/kubernetes"] = "drwxr-xr-x\n" // which stays, empty
+			n := testNode(root, nil)
+			if plan, err := n.Configure(t.Context(), testOptions()); err != nil || plan.Done || plan.Service == "" {
+				t.Fatalf("%+v %v", plan, err)
+			}
+			is := snapshot(t, root)
+			if plan, err := n.Configure(t.Context(), testOptions()); err != nil || !plan.Done {
+				t.Errorf("a second run: %+v %v", plan, err)
+			}
+			o := testOptions()
+			o.Token = otherToken
+			if _, err := n.Configure(t.Context(), o); err != nil {
+				t.Errorf("another token: %v", err)
+			}
+			if _, err := n.Restore(t.Context(), false); err != nil {
+				t.Fatal(err)
+			}
+			if text := differ(snapshot(t, root), was); text != "" {
+				t.Error(text)
+			}
+			for _, next := range []string{"configure", "restore"} {
+				wanted := is
+				if next == "restore" {
+					wanted = was
+				}
+				everyChange(t, func(after int) (string, string) {
+					root := k3sRoot(t, all[name])
+					at := killed(t, "configure", root, "", after)
+					if at == "" {
+						return "", ""
+					}
+					return at, strings.TrimSuffix(finish(t, root, nil, next, wanted), "/etc/kubernetes is gone\n")
+				})
+			}
+		})
+	}
+}
+
+// TestRestoreRancherAfterChanges does not take the files away that settings still name.
+func TestRestoreRancherAfterChanges(t *testing.T) {
+	t.Parallel()
+	root := k3sRoot(t, servers()["k3s list"])
+	n := testNode(root, nil)
+	if _, err := n.Configure(t.Context(), testOptions()); err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, root, K3sConfigFile, func(text string) string { return text + "disable: traefik\n" })
+	before := snapshot(t, root)
+	if _, err := n.Restore(t.Context(), false); err == nil || !strings.Contains(err.Error(), "take the line with "+AdmissionFile+" out of it by hand") {
+		t.Errorf("got %v", err)
+	}
+	if text := differ(snapshot(t, root), before); text != "" {
+		t.Error(text)
+	}
+	overwrite(t, root, K3sConfigFile, func(string) string { return "disable: traefik\n" })
+	if _, err := n.Restore(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, KubeconfigFile)); !os.IsNotExist(err) {
+		t.Errorf("the kubeconfig: %v", err)
 	}
 }

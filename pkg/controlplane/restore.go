@@ -73,8 +73,12 @@ func (n *Node) draftRestore(s *state) ([]restoration, error) {
 			r.was, err = kept(n.disk, originals, f.Path, f.Original)
 		case f.Path == ManifestFile:
 			r.was, err = withoutOurs(is, s.Flag)
-		default:
+		case f.Path == KubeconfigFile || f.Path == AdmissionFile:
 			n.say("%s was changed by somebody since: it stays.", f.Path)
+		case bytes.Contains(is.text, []byte(AdmissionFile)):
+			err = fmt.Errorf("%s was changed by somebody since: take the line with %s out of it by hand, and run restore again", f.Path, AdmissionFile)
+		default:
+			n.say("%s was changed by somebody since, and does not name our files any more: it stays.", f.Path)
 		}
 		if err != nil {
 			return nil, err

@@ -48,6 +48,14 @@ func (n *Node) Rotate(ctx context.Context, options Options, secret string) (*Rot
 	if err != nil {
 		return nil, err
 	}
+	options.Root = n.Root
+	made, err := currentDraft(options)
+	if err != nil {
+		return nil, err
+	}
+	if made.manifest() == nil {
+		return nil, fmt.Errorf("the API server of %s restarts with its service, by hand: add a token to the Secret, run configure --token-file with it on each node and restart its service, verify, and then remove the old token from the Secret", made.flavour)
+	}
 	pod, err := n.API.Pod(ctx)
 	if err != nil {
 		return nil, err

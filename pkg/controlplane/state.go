@@ -18,7 +18,7 @@ const BackupDir = "/etc/kubernetes/runecast-backup"
 
 const (
 	stateFile    = BackupDir + "/state.json"
-	lockedFolder = "/etc/kubernetes"
+	lockedFolder = "/etc"
 	originals    = "original" // as the files were before runecast
 	previous     = "previous" // as they were before the run that goes on
 )
@@ -52,6 +52,7 @@ type fileState struct {
 	Original *saved `json:"original"`          // nil: there was none
 	Previous *saved `json:"previous"`          // nil: there was none
 	Written  string `json:"written,omitempty"` // SHA-256 of what was written last
+	Run      bool   `json:"run,omitempty"`     // it is one of those that the run that goes on writes
 }
 
 // saved describes a copy.
@@ -70,6 +71,15 @@ func (s *state) file(name string) *fileState {
 	}
 	s.Files = append(s.Files, fileState{Path: name})
 	return &s.Files[len(s.Files)-1]
+}
+
+// addFolders remembers folders that are going to be made. The one that the copies are in stays: it may be there already for their sake.
+func (s *state) addFolders(names []string) {
+	for _, name := range names {
+		if name != path.Dir(BackupDir) && !slices.Contains(s.Folders, name) {
+			s.Folders = append(s.Folders, name)
+		}
+	}
 }
 
 func digest(text []byte) string {
@@ -185,7 +195,7 @@ func (s *state) withoutPrevious() *state {
 	between := *s
 	between.Files = slices.Clone(s.Files)
 	for i := range between.Files {
-		between.Files[i].Previous = nil
+		between.Files[i].Previous, between.Files[i].Run = nil, false
 	}
 	return &between
 }

@@ -25,6 +25,9 @@ func (n *Node) rollBack(ctx context.Context, s *state) error {
 	// The manifest first: the API server must not start again without the files that its flag names.
 	for i := range slices.Backward(s.Files) {
 		f := &s.Files[i]
+		if !f.Run {
+			continue
+		}
 		var err error
 		if f.Path == ManifestFile {
 			err = n.rollManifestBack(ctx, f)

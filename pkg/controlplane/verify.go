@@ -43,7 +43,11 @@ func (n *Node) Verify(ctx context.Context, options Options, namespace string) ([
 	if n.API == nil {
 		return append(checks, Check{"API server", CheckNotTried, "there is no access to it"}), nil
 	}
-	checks = append(checks, n.checkPod(ctx, made))
+	if made.manifest() != nil {
+		checks = append(checks, n.checkPod(ctx, made))
+	} else {
+		checks = append(checks, outcome("API server", n.API.Ready(ctx), "it is ready; whether it has read the files since its service was restarted, the review shows"))
+	}
 	if n.Try != nil && made.token != "" {
 		checks = append(checks, outcome("token", n.Try(ctx, made.token), "the webhook "+made.user+" takes it"))
 	}
@@ -67,9 +71,9 @@ func (d *draft) checkFiles() []Check {
 			checks = append(checks, Check{t.path, CheckBad, "it has no token for " + d.user})
 		case t.old.mode != t.new.mode:
 			checks = append(checks, Check{t.path, CheckBad, fmt.Sprintf("its permissions are %04o, and should be %04o", t.old.mode, t.new.mode)})
-		case t == &d.manifest && (d.before.value != AdmissionFile || d.before.onNode(AdmissionFile) != AdmissionFile):
+		case t == d.manifest() && (d.before.value != AdmissionFile || d.before.onNode(AdmissionFile) != AdmissionFile):
 			checks = append(checks, Check{t.path, CheckBad, "the flag, the volume or its mount is not set"})
-		case t != &d.manifest && !t.same():
+		case t != d.manifest() && !t.same():
 			checks = append(checks, Check{t.path, CheckBad, "it is not as it should be: see plan"})
 		default:
 			checks = append(checks, Check{t.path, CheckGood, "set"})
