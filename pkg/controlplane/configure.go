@@ -194,6 +194,7 @@ func (n *Node) prepare(s *state, made *draft) error {
 		*s.file(name) = f
 	}
 	s.addFolders(missing)
+	s.Service = made.service()
 	for _, t := range made.configs { // folders of settings that are not there yet
 		if missing, err = absent(n.disk, path.Dir(t.path)); err != nil {
 			return err

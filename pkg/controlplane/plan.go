@@ -245,6 +245,18 @@ func (d *draft) draftMerged(files disk, name, onNode string) error {
 	return nil
 }
 
+// service is the unit that runs the API server, "" where the kubelet does.
+func (d *draft) service() string {
+	switch d.flavour {
+	case FlavourK3s:
+		return "k3s"
+	case FlavourRKE2:
+		return "rke2-server"
+	case FlavourKubeadm:
+	}
+	return ""
+}
+
 // plan shows a draft, without tokens.
 func (d *draft) plan() (*Plan, error) {
 	plan, err := d.show(d.targets())
@@ -254,13 +266,7 @@ func (d *draft) plan() (*Plan, error) {
 	if m := d.manifest(); m != nil {
 		plan.Restarts = !m.same()
 	}
-	switch d.flavour {
-	case FlavourK3s:
-		plan.Service = "k3s"
-	case FlavourRKE2:
-		plan.Service = "rke2-server"
-	case FlavourKubeadm:
-	}
+	plan.Service = d.service()
 	return plan, nil
 }
 

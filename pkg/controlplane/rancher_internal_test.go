@@ -293,18 +293,18 @@ func FuzzSettings(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer func() { _ = closed() }()
-		options := Options{Address: testAddress, Token: testToken}
-		made, configs, err := draftRancher(d, options, flavour)
+		options := Options{Address: testAddress, Token: testToken, Flavour: flavour}
+		made, err := makeDraft(d, options)
 		if err != nil {
 			return
 		}
 		before := serverFlags(t, root, config)
-		for _, target := range append(configs, made.admission, made.kubeconfig) {
+		for _, target := range append(slices.Clone(made.configs), made.admission, made.kubeconfig) {
 			place(t, root, target.path, string(target.new.text))
 		}
 		checkFlags(t, string(flavour), before, serverFlags(t, root, config))
-		if _, configs, err := draftRancher(d, options, flavour); err != nil || len(configs) > 0 {
-			t.Errorf("a second plan: %v %v", configs, err)
+		if again, err := makeDraft(d, options); err != nil || len(again.configs) > 0 {
+			t.Errorf("a second plan: %+v %v", again, err)
 		}
 	})
 }

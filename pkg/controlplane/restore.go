@@ -37,6 +37,9 @@ func (n *Node) Restore(ctx context.Context, dry bool) (*Plan, error) {
 		return nil, err
 	}
 	plan, err := planRestore(back)
+	if err == nil {
+		plan.Service = s.Service
+	}
 	if err != nil || dry {
 		return plan, err
 	}

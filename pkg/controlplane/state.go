@@ -42,6 +42,7 @@ type state struct {
 	Phase   phase       `json:"phase"`
 	Before  phase       `json:"before"`            // what a roll-back goes back to
 	Flag    string      `json:"flag"`              // the value of the flag before runecast
+	Service string      `json:"service,omitempty"` // unit whose restart has the API server read the files; "" for kubeadm
 	Restart string      `json:"restart,omitempty"` // the annotation that the run puts in
 	Files   []fileState `json:"files"`
 	Folders []string    `json:"folders,omitempty"` // made by the tool, in the order of making

@@ -18,6 +18,7 @@ import (
 )
 
 const (
+	flavourAuto    = "auto"
 	defaultAddress = "runecast-nginx.runecast.svc:9080"
 	notConfigured  = "Nothing is to be done: runecast has changed no file of this node.\n"
 )
@@ -41,6 +42,7 @@ in the webhook's path.`,
 // nodeFlags are what the commands for a node share.
 type nodeFlags struct {
 	options    controlplane.Options
+	flavour    string
 	tokenFile  string
 	kubeconfig string
 	noCluster  bool
@@ -56,7 +58,20 @@ func (f *nodeFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.options.Root, "root", "/", "`folder` that the node's file system is mounted at")
 	flags.StringVar(&f.options.Address, "address", defaultAddress, "`host:port` of the webhook, as its configuration names it")
+	flags.StringVar(&f.flavour, "flavour", flavourAuto, "what runs the API server: auto (by the node's files), kubeadm, k3s or rke2")
 	f.output.add(cmd)
+}
+
+// readFlavour gives the flavour that is asked for.
+func (f *nodeFlags) readFlavour() error {
+	switch f.flavour {
+	case flavourAuto:
+	case string(controlplane.FlavourKubeadm), string(controlplane.FlavourK3s), string(controlplane.FlavourRKE2):
+		f.options.Flavour = controlplane.Flavour(f.flavour)
+	default:
+		return fmt.Errorf("flavour %q: write auto, kubeadm, k3s or rke2; for others see runecast controlplane snippet --help", f.flavour)
+	}
+	return nil
 }
 
 func (f *nodeFlags) addToken(cmd *cobra.Command, text string) {
@@ -138,11 +153,29 @@ func (f *nodeFlags) node(c *command) (*controlplane.Node, error) {
 	return n, nil
 }
 
+// adminFile is the kubeconfig of an administrator that a flavour leaves on its nodes.
+func adminFile(flavour controlplane.Flavour) string {
+	switch flavour {
+	case controlplane.FlavourK3s:
+		return "/etc/rancher/k3s/k3s.yaml"
+	case controlplane.FlavourRKE2:
+		return "/etc/rancher/rke2/rke2.yaml"
+	case controlplane.FlavourKubeadm:
+	}
+	return "/etc/kubernetes/admin.conf"
+}
+
 func (f *nodeFlags) api() (*controlplane.API, error) {
+	flavour, err := f.options.Flavour, error(nil)
+	if flavour == "" {
+		if flavour, err = controlplane.Detect(f.options.Root); err != nil {
+			return nil, err
+		}
+	}
 	name := f.kubeconfig
 	if name == "" {
-		name = strings.TrimSuffix(f.options.Root, "/") + "/etc/kubernetes/admin.conf"
-		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		name = strings.TrimSuffix(f.options.Root, "/") + adminFile(flavour)
+		if _, missing := os.Stat(name); errors.Is(missing, fs.ErrNotExist) {
 			return nil, fmt.Errorf("there is no %s to reach the API server with: name a file with --kubeconfig, or say --no-wait for a node that does not run", name)
 		}
 	}
@@ -150,9 +183,11 @@ func (f *nodeFlags) api() (*controlplane.API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	server, err := controlplane.ServerURL(f.options.Root)
-	if err != nil {
-		return nil, err
+	server := access.Host // K3s and RKE2 name the node's own
+	if flavour == controlplane.FlavourKubeadm {
+		if server, err = controlplane.ServerURL(f.options.Root); err != nil {
+			return nil, err
+		}
 	}
 	access.UserAgent, access.DisableCompression = "runecast/"+buildVersion().Version, true
 	client, err := rest.HTTPClientFor(access)

@@ -10,10 +10,7 @@ import (
 )
 
 func newControlplanePlan(c *command) *cobra.Command {
-	var (
-		f       nodeFlags
-		flavour string
-	)
+	var f nodeFlags
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what the files of a control-plane node need, and change nothing",
@@ -29,19 +26,18 @@ Exit codes: 0 shown, also where nothing is to be done; 2 an error.`,
   runecast controlplane plan --root /mnt/node -o json
   runecast controlplane plan --flavour rke2`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return f.plan(c, flavour) },
+		RunE: func(*cobra.Command, []string) error { return f.plan(c) },
 	}
 	f.add(cmd)
-	cmd.Flags().StringVar(&flavour, "flavour", "auto", "what runs the API server: auto (by the node's files), kubeadm, k3s or rke2")
 	f.addToken(cmd, ", to compare with the node's (default any token will do)")
 	return cmd
 }
 
-func (f *nodeFlags) plan(c *command, flavour string) error {
-	if err := errors.Join(f.output.check(), f.readToken(c.streams.In)); err != nil {
+func (f *nodeFlags) plan(c *command) error {
+	if err := errors.Join(f.output.check(), f.readFlavour(), f.readToken(c.streams.In)); err != nil {
 		return err
 	}
-	plan, err := makePlan(f.options, flavour)
+	plan, err := controlplane.Make(f.options)
 	if err != nil {
 		return fmt.Errorf("plan: %w", err)
 	}
@@ -50,33 +46,13 @@ func (f *nodeFlags) plan(c *command, flavour string) error {
 	}
 	end := "Nothing was changed. Carrying it out restarts the API server: runecast controlplane configure.\n"
 	if plan.Service != "" {
-		end = "Nothing was changed. Carry it out by hand, the kubeconfig with mode 0600 and your token in the place of\n" +
-			"\"(not shown)\"; then restart the API server, one node at a time: systemctl restart " + plan.Service + ".\n"
+		end = "Nothing was changed. Carry it out with runecast controlplane configure, and then restart the API server,\n" +
+			"one node at a time: systemctl restart " + plan.Service + ".\n"
 	}
 	if plan.Done {
 		end = "Nothing is to be done: this node is set up.\n"
 	}
 	return printFiles(c.streams.Out, plan, end)
-}
-
-// makePlan makes the plan of a flavour, or of the one that the node's files show.
-func makePlan(options controlplane.Options, flavour string) (*controlplane.Plan, error) {
-	if flavour == "auto" {
-		found, err := controlplane.Detect(options.Root)
-		if err != nil {
-			return nil, err
-		}
-		flavour = string(found)
-	}
-	switch controlplane.Flavour(flavour) {
-	case controlplane.FlavourKubeadm:
-		return controlplane.Make(options)
-	case controlplane.FlavourK3s:
-		return controlplane.MakeK3s(options)
-	case controlplane.FlavourRKE2:
-		return controlplane.MakeRKE2(options)
-	}
-	return nil, fmt.Errorf("flavour %q: write auto, kubeadm, k3s or rke2; for others see runecast controlplane snippet --help", flavour)
 }
 
 func newControlplaneConfigure(c *command) *cobra.Command {
@@ -94,6 +70,8 @@ func newControlplaneConfigure(c *command) *cobra.Command {
   3. writes the kubeconfig (0600), the admission configuration, and the manifest last, each at once
   4. waits until the API server is ready and its own pod has the flag
 
+The API server of K3s and RKE2 is part of a service that you restart: step 4 is yours there.
+
 Where step 3 or 4 fails it puts back what was there, waits for the API server again, and says why.
 A run that was ended is finished or undone by the next. A second run changes nothing.
 
@@ -105,9 +83,9 @@ Exit codes: 0 set up; 2 an error, and the node is as it was unless the text says
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dry {
-				return f.plan(c, string(controlplane.FlavourKubeadm))
+				return f.plan(c)
 			}
-			if err := errors.Join(f.output.check(), f.readToken(c.streams.In)); err != nil {
+			if err := errors.Join(f.output.check(), f.readFlavour(), f.readToken(c.streams.In)); err != nil {
 				return err
 			}
 			n, err := f.node(c)
@@ -121,8 +99,11 @@ Exit codes: 0 set up; 2 an error, and the node is as it was unless the text says
 			if !f.output.isTable() {
 				return f.output.print(c.streams.Out, plan, nil)
 			}
-			if plan.Done {
+			switch {
+			case plan.Done:
 				return printFiles(c.streams.Out, plan, "Nothing is to be done: this node is set up.\n")
+			case plan.Service != "":
+				return printFiles(c.streams.Out, plan, restartText(plan.Service))
 			}
 			return printFiles(c.streams.Out, plan, "This node is set up. See whether a review arrives: runecast controlplane verify.\n")
 		},
@@ -133,6 +114,12 @@ Exit codes: 0 set up; 2 an error, and the node is as it was unless the text says
 	f.addTry(cmd)
 	addDryRun(cmd, &dry)
 	return cmd
+}
+
+// restartText says what is left to do where the API server is part of a service.
+func restartText(service string) string {
+	return "The files are written; the API server reads them when it starts: systemctl restart " + service + ".\n" +
+		"Where it does not come back: runecast controlplane restore --no-wait, and restart it again.\n"
 }
 
 func addDryRun(cmd *cobra.Command, dry *bool) {
@@ -156,7 +143,7 @@ Exit codes: 0 undone, or nothing was to be undone; 2 an error.`,
   runecast controlplane restore`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.output.check(); err != nil {
+			if err := errors.Join(f.output.check(), f.readFlavour()); err != nil {
 				return err
 			}
 			f.noTry, f.noCluster = true, f.noCluster || dry
@@ -173,6 +160,8 @@ Exit codes: 0 undone, or nothing was to be undone; 2 an error.`,
 				return fmt.Errorf("restore: %w", err)
 			case dry:
 				end = "Nothing was changed.\n"
+			case plan.Service != "":
+				end += "The API server goes on with what it read when it started: systemctl restart " + plan.Service + ".\n"
 			}
 			if !f.output.isTable() {
 				return f.output.print(c.streams.Out, plan, nil)

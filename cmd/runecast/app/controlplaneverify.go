@@ -28,7 +28,7 @@ Exit codes: 0 all is good; 1 something is bad; 2 an error. What could not be tri
   runecast controlplane verify --namespace shop -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := errors.Join(f.output.check(), f.readToken(c.streams.In)); err != nil {
+			if err := errors.Join(f.output.check(), f.readFlavour(), f.readToken(c.streams.In)); err != nil {
 				return err
 			}
 			n, err := f.node(c)
@@ -117,7 +117,7 @@ Exit codes: 0 done on this node; 2 an error. A run that was ended is gone on wit
   runecast controlplane rotate-token --secret runecast/api-tokens --dry-run`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.output.check(); err != nil {
+			if err := errors.Join(f.output.check(), f.readFlavour()); err != nil {
 				return err
 			}
 			n, err := f.node(c)
