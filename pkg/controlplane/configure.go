@@ -61,10 +61,11 @@ func (n *Node) settle(ctx context.Context, s *state) error {
 }
 
 func (n *Node) configure(ctx context.Context, s *state, options Options) (*Plan, error) {
+	restart := ""
 	if s.Phase == phaseConfiguring {
-		options.restart = s.Restart
+		restart = s.Restart
 	}
-	made, err := makeDraft(n.disk, options)
+	made, err := draftAgain(n.disk, options, restart)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +79,14 @@ func (n *Node) configure(ctx context.Context, s *state, options Options) (*Plan,
 	if err := n.begin(s, made); err != nil {
 		return nil, err
 	}
+	if err := n.write(ctx, made); err != nil {
+		return nil, err
+	}
+	return plan, n.commit(s)
+}
+
+// write writes the files that change, and waits for the API server where the kubelet restarts it.
+func (n *Node) write(ctx context.Context, made *draft) error {
 	since := time.Now()
 	for _, t := range made.targets() {
 		if t.same() {
@@ -85,10 +94,10 @@ func (n *Node) configure(ctx context.Context, s *state, options Options) (*Plan,
 		}
 		n.say("Writing %s.", t.path)
 		if _, err := folder(n.disk, path.Dir(t.path), 0o755); err != nil {
-			return nil, err
+			return err
 		}
 		if err := replace(n.disk, t.path, &t.new); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if m := made.manifest(); m != nil && n.API != nil {
@@ -97,11 +106,11 @@ func (n *Node) configure(ctx context.Context, s *state, options Options) (*Plan,
 		}
 		n.say("Waiting for the API server to come back (at most %s).", n.limit())
 		if err := n.await(ctx, m.new.text, since, forever); err != nil {
-			return nil, err
+			return err
 		}
 		n.say("The API server is back.")
 	}
-	return plan, n.commit(s)
+	return nil
 }
 
 // preflight finds what would make the change fail or be of no use, before any byte is written.
@@ -178,20 +187,8 @@ func (n *Node) prepare(s *state, made *draft) error {
 			return err
 		}
 	}
-	kept := map[string]fileState{}
-	for _, t := range made.targets() {
-		f := *s.file(t.path)
-		f.Run = true
-		if f.Previous, err = keep(n.disk, previous, t.path, t.old); err == nil && (s.Before == phaseNone || !ours(t, made)) {
-			f.Original, err = keep(n.disk, originals, t.path, t.old)
-		}
-		if err != nil {
-			return err
-		}
-		kept[t.path] = f
-	}
-	for name, f := range kept { // the record knows the new copies once all are there
-		*s.file(name) = f
+	if failed := n.copyAll(s, made); failed != nil {
+		return failed
 	}
 	s.addFolders(missing)
 	s.Service = made.service()
@@ -203,6 +200,27 @@ func (n *Node) prepare(s *state, made *draft) error {
 	}
 	if m := made.before; m != nil && m.value != AdmissionFile {
 		s.Flag = m.value
+	}
+	return nil
+}
+
+// copyAll copies what a run is going to write.
+func (n *Node) copyAll(s *state, made *draft) error {
+	kept := map[string]fileState{}
+	for _, t := range made.targets() {
+		f := *s.file(t.path)
+		f.Run = true
+		var err error
+		if f.Previous, err = keep(n.disk, previous, t.path, t.old); err == nil && (s.Before == phaseNone || !ours(t, made)) {
+			f.Original, err = keep(n.disk, originals, t.path, t.old)
+		}
+		if err != nil {
+			return err
+		}
+		kept[t.path] = f
+	}
+	for name, f := range kept { // the record knows the new copies once all are there
+		*s.file(name) = f
 	}
 	return nil
 }

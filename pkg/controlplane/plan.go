@@ -35,8 +35,6 @@ type Options struct {
 	Flavour Flavour
 	// Now is the time that a manifest is marked with to restart its pod where nothing else in it changes (default time.Now).
 	Now func() time.Time
-
-	restart string // that a run which was ended marked, or meant to mark, the manifest with
 }
 
 func (o Options) now() time.Time {
@@ -128,7 +126,11 @@ func (d *draft) manifest() *target {
 	return &d.configs[0]
 }
 
-func makeDraft(d disk, options Options) (*draft, error) {
+func makeDraft(d disk, options Options) (*draft, error) { return draftAgain(d, options, "") }
+
+// draftAgain drafts for a run that goes on with one which was ended: it marked, or meant to mark, the manifest with a word, "" where it
+// did not.
+func draftAgain(d disk, options Options, restart string) (*draft, error) {
 	user, err := userName(options.Address)
 	if err != nil {
 		return nil, err
@@ -142,14 +144,19 @@ func makeDraft(d disk, options Options) (*draft, error) {
 	made := &draft{flavour: flavour, user: user}
 	switch flavour {
 	case FlavourKubeadm:
-		return made, made.draftKubeadm(d, options)
+		err = made.draftKubeadm(d, options, restart)
 	case FlavourK3s, FlavourRKE2:
-		return made, made.draftRancher(d, options)
+		err = made.draftRancher(d, options)
+	default:
+		err = fmt.Errorf("flavour %q: write kubeadm, k3s or rke2", flavour)
 	}
-	return nil, fmt.Errorf("flavour %q: write kubeadm, k3s or rke2", flavour)
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
 }
 
-func (d *draft) draftKubeadm(files disk, options Options) error {
+func (d *draft) draftKubeadm(files disk, options Options, mark string) error {
 	old, err := load(files, ManifestFile)
 	if err != nil {
 		return err
@@ -166,7 +173,6 @@ func (d *draft) draftKubeadm(files disk, options Options) error {
 	if failed := d.draftAdmission(files); failed != nil {
 		return failed
 	}
-	mark := options.restart
 	if mark == d.before.restartedAt() {
 		mark = ""
 	}
@@ -290,7 +296,7 @@ func (d *draft) show(targets []*target) (*Plan, error) {
 		if t.private {
 			context = 0
 		}
-		change, err := compareWithin(t.path, old, text, context)
+		change, err := compare(t.path, old, text, context)
 		if err != nil {
 			return nil, err
 		}
@@ -318,13 +324,8 @@ func (d *draft) redacted(old, text []byte) (was, is []byte, err error) {
 	return was, is, err
 }
 
-// compare gives the change from the old content of a file, nil where there is none, to the new one.
-func compare(name string, old, text []byte) (FileChange, error) {
-	return compareWithin(name, old, text, around)
-}
-
-// compareWithin shows some lines around the change.
-func compareWithin(name string, old, text []byte, context int) (FileChange, error) {
+// compare gives the change from the old content of a file, nil where there is none, to the new one, with some lines around it.
+func compare(name string, old, text []byte, context int) (FileChange, error) {
 	change := FileChange{Path: name, Action: ActionUpdate}
 	from := name
 	switch {

@@ -43,11 +43,6 @@ func (n *Node) Restore(ctx context.Context, dry bool) (*Plan, error) {
 	if err != nil || dry {
 		return plan, err
 	}
-	if n.API != nil && s.Phase == phaseConfigured {
-		if err := n.API.Ready(ctx); err != nil {
-			n.say("The API server is not well before the change: %v.", err)
-		}
-	}
 	return plan, n.restore(ctx, s)
 }
 
@@ -122,7 +117,11 @@ func planRestore(all []restoration) (*Plan, error) {
 				is, was = []byte("# not shown\n"), nil
 			}
 		}
-		change, err := compare(r.path, is, was)
+		context := 0 // settings may have the cluster's token beside the change
+		if r.path == ManifestFile || r.path == AdmissionFile {
+			context = around
+		}
+		change, err := compare(r.path, is, was, context)
 		if err != nil {
 			return nil, err
 		}

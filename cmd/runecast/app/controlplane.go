@@ -166,11 +166,13 @@ func adminFile(flavour controlplane.Flavour) string {
 }
 
 func (f *nodeFlags) api() (*controlplane.API, error) {
-	flavour, err := f.options.Flavour, error(nil)
+	flavour := f.options.Flavour
 	if flavour == "" {
-		if flavour, err = controlplane.Detect(f.options.Root); err != nil {
+		found, err := controlplane.Detect(f.options.Root)
+		if err != nil {
 			return nil, err
 		}
+		flavour = found
 	}
 	name := f.kubeconfig
 	if name == "" {

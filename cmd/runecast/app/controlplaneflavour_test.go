@@ -73,3 +73,34 @@ func TestSnippet(t *testing.T) {
 		}
 	}
 }
+
+// TestConfigureK3s writes a server's files and takes them back; the restart is the operator's.
+func TestConfigureK3s(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	config := filepath.Join(root, "etc", "rancher", "k3s", "config.yaml")
+	for _, dir := range []string{filepath.Dir(config), filepath.Join(root, "var", "lib", "rancher", "k3s", "server")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const before = "token: secret # the cluster's\n"
+	write(t, config, []byte(before))
+	run := func(stdin string, code int, args []string, texts ...string) {
+		t.Helper()
+		got, out, errOut := runProgram(t.Context(), stdin, append([]string{"controlplane"}, append(args, "--root", root)...)...)
+		want(t, got, out+errOut, code, texts...)
+		if strings.Contains(out+errOut, "secret #") {
+			t.Errorf("the cluster's token is shown:\n%s%s", out, errOut)
+		}
+	}
+	run("a-token", 2, []string{"configure", "--token-file", "-"}, "etc/rancher/k3s/k3s.yaml to reach the API server with")
+	run("a-token", 0, []string{"configure", "--token-file", "-", "--no-wait"}, "systemctl restart k3s", "Writing /etc/rancher/k3s/config.yaml.")
+	run("", 0, []string{"configure", "--no-wait"}, "Nothing is to be done")
+	run("", 0, []string{"verify", "--no-wait"}, "good", "not tried")
+	run("", 2, []string{"rotate-token", "--no-wait", "--secret", "a/b"}, "a rotation needs access")
+	run("", 0, []string{"restore", "--no-wait"}, "The files are as they were before runecast.", "systemctl restart k3s")
+	if text, err := os.ReadFile(config); err != nil || string(text) != before {
+		t.Errorf("the settings are %s (%v)", text, err)
+	}
+}
