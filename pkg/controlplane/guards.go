@@ -148,8 +148,8 @@ func (a *API) guarded(ctx context.Context, guards []guard, wanted string) (strin
 
 const webhookRequests = "apiserver_admission_webhook_request_total"
 
-// answers counts what the webhooks answered to this API server, by HTTP status. The API server counts a review that nobody
-// answered as 0 or 600 (https://kubernetes.io/docs/reference/instrumentation/metrics/).
+// answers counts what the webhooks answered to this API server: a review that was allowed as 200, one that was denied by the code of the
+// denial, one that the webhook refused by the HTTP status, and one that nobody answered as 0 or 600 (https://kubernetes.io/docs/reference/instrumentation/metrics/).
 func (a *API) answers(ctx context.Context, guards []guard) (map[int]float64, error) {
 	text, err := a.raw(ctx, http.MethodGet, "/metrics", "", nil)
 	if err != nil {

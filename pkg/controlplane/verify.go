@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -150,21 +151,21 @@ func (n *Node) checkReview(ctx context.Context, address, namespace string) Check
 	if err != nil {
 		return Check{name, CheckBad, err.Error()}
 	}
-	for code, count := range after {
-		switch {
-		case count <= before[code]:
-		case code == http.StatusOK:
-			return Check{name, CheckGood, "the webhook answered a review of this API server in namespace " + guarded}
-		case code == http.StatusUnauthorized:
-			return Check{name, CheckBad, "the webhook does not take the token that this API server sends (401)"}
-		default:
-			return Check{name, CheckBad, fmt.Sprintf("the webhook answered a review of this API server with %d", code)}
-		}
+	answered := Check{name, CheckGood, "the webhook answered a review of this API server in namespace " + guarded}
+	rise := func(code int) bool { return after[code] > before[code] }
+	switch {
+	case failure == nil && rise(http.StatusOK):
+		return answered
+	case failure == nil:
+		return Check{name, CheckBad, "a pod was let in as a dry run in namespace " + guarded + ", and no webhook answered for it"}
+	case slices.ContainsFunc(guards, func(g guard) bool {
+		return strings.Contains(refused.Message, `admission webhook "`+g.name+`" denied the request`)
+	}): // it was judged, however
+		return answered
+	case rise(http.StatusUnauthorized):
+		return Check{name, CheckBad, "the webhook does not take the token that this API server sends (401): " + refused.Message}
 	}
-	if failure != nil {
-		return Check{name, CheckBad, failure.Error()}
-	}
-	return Check{name, CheckBad, "a pod was let in as a dry run in namespace " + guarded + ", and no webhook answered for it"}
+	return Check{name, CheckBad, refused.Message}
 }
 
 // probe is a pod that every Pod Security level admits. Its image stands on the list of those that are not judged by default.
