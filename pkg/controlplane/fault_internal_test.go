@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -313,5 +314,58 @@ func TestNextRunWaitsForTheAPIServer(t *testing.T) {
 	}
 	if asked < 3 || !strings.Contains(readManifest(t, root), admissionFlag) {
 		t.Errorf("asked %d times; the manifest is\n%s", asked, readManifest(t, root))
+	}
+}
+
+// TestVerifyTellsWhatBecameOfTheReview has the API server do with the pod what it does with one that webhooks judge, fail or miss, while
+// others are denied.
+func TestVerifyTellsWhatBecameOfTheReview(t *testing.T) {
+	t.Parallel()
+	counts := func(code string, n int) string {
+		return fmt.Sprintf("%s{code=%q,name=\"deny.runecast.com\",operation=\"CREATE\",rejected=\"false\",type=\"validating\"} %d\n", webhookRequests, code, n)
+	}
+	before := counts("200", 3) + counts("403", 5) + counts("401", 1)
+	busy := counts("200", 3) + counts("403", 9) + counts("401", 1)
+	status := func(code int, text string) string {
+		return fmt.Sprintf(`{"kind": "Status", "code": %d, "message": %q}`, code, text)
+	}
+	for name, test := range map[string]struct {
+		code    int
+		body    string
+		after   string
+		outcome string
+		detail  string
+	}{
+		"allowed":          {201, "{}", counts("200", 4) + counts("403", 9), CheckGood, "the webhook answered a review of this API server in namespace shop"},
+		"denied":           {403, status(403, `admission webhook "deny.runecast.com" denied the request: Image scan …`), busy, CheckGood, "the webhook answered"},
+		"nobody asked":     {201, "{}", busy, CheckBad, "no webhook answered for it"},
+		"denied by others": {403, status(403, `admission webhook "policy.example.com" denied the request: no`), busy, CheckBad, "policy.example.com"},
+		"token refused":    {500, status(500, "failed calling webhook: the server has asked for the client to provide credentials"), counts("200", 3) + counts("401", 2), CheckBad, "does not take the token that this API server sends (401)"},
+		"unreachable":      {500, status(500, "failed calling webhook: connection refused"), before, CheckBad, "connection refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := newRoot(t)
+			fake, api := newServer(t, root)
+			fake.answers = before
+			fake.create = func(w http.ResponseWriter, _ *http.Request) {
+				fake.answers = test.after
+				w.WriteHeader(test.code)
+				_, _ = w.Write([]byte(test.body)) // the client sees what is missing
+			}
+			n := testNode(root, api)
+			if _, err := n.Configure(t.Context(), testOptions()); err != nil {
+				t.Fatal(err)
+			}
+			checks, err := n.Verify(t.Context(), testOptions(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range checks {
+				if c.Name == "review" && (c.Outcome != test.outcome || !strings.Contains(c.Detail, test.detail)) || c.Name != "review" && c.Outcome != CheckGood {
+					t.Errorf("%+v", c)
+				}
+			}
+		})
 	}
 }

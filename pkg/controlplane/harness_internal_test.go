@@ -122,6 +122,8 @@ type fakeServer struct {
 	started time.Time
 	secret  map[string]any
 	nodes   []string
+	answers string           // metrics of webhooks
+	create  http.HandlerFunc // of the pod of a verification, which may change them
 }
 
 // newServer starts it.
@@ -151,6 +153,14 @@ func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var answer any = object{}
 	switch {
 	case r.URL.Path == "/readyz":
+	case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/namespaces/shop/pods"):
+		f.create(w, r)
+		return
+	case r.URL.Path == "/metrics":
+		_, _ = w.Write([]byte("# TYPE " + webhookRequests + " counter\n" + f.answers)) // the client sees what is missing
+		return
+	case strings.HasSuffix(r.URL.Path, "/namespaces"):
+		answer = object{"items": []object{{"metadata": object{"name": "shop"}, "status": object{"phase": "Active"}}}}
 	case strings.HasSuffix(r.URL.Path, "/pods"):
 		answer = object{"items": []object{{
 			"metadata": object{"name": "kube-apiserver-node-1", "annotations": map[string]string{restartKey: f.pod.restartedAt()}},
@@ -172,7 +182,15 @@ func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		answer = f.secret
 	case strings.HasSuffix(r.URL.Path, "webhookconfigurations"):
-		answer = object{"items": []object{}}
+		items := []object{}
+		if f.create != nil {
+			items = append(items, object{"webhooks": []object{{
+				"name":              "deny.runecast.com",
+				"clientConfig":      object{"service": object{"namespace": "runecast", "name": "runecast-nginx", "port": 9080, "path": "/rc2/api/v2/k8s-admission-policy-review/policy/2"}},
+				"namespaceSelector": object{"matchLabels": object{"runecast-admission-policy": "2"}},
+			}}})
+		}
+		answer = object{"items": items}
 	default:
 		http.NotFound(w, r)
 		return
