@@ -80,12 +80,13 @@ func dotnetLibrary(dec *json.Decoder, library string, to *[]found) error {
 		return err
 	}
 	name, version, ok := strings.Cut(library, "/")
+	name = strings.TrimPrefix(name, "runtimepack.")
 	if !ok || name == "" || version == "" || strings.Contains(version, "/") || len(library) > maxPythonField {
 		return errors.New("a library has no name with a version")
 	}
 	if len(*to) == maxPackages {
 		return errManyPackages
 	}
-	*to = append(*to, found{Name: strings.TrimPrefix(name, "runtimepack."), Version: version})
+	*to = append(*to, found{Name: name, Version: version})
 	return nil
 }
