@@ -47,11 +47,15 @@ func (n *Node) settle(ctx context.Context, s *state) error {
 		return n.rollBack(ctx, s)
 	case phaseRestoring:
 		n.say("A restore was not finished: finishing it.")
-		return n.restore(ctx, s)
+		back, err := n.draftRestore(s)
+		if err != nil {
+			return err
+		}
+		return n.restore(ctx, s, back)
 	case phaseConfiguring:
 		n.say("A run was not finished: finishing it.")
 	case phaseConfigured:
-		return errors.Join(s.clear(n.disk, previous), s.clear(n.disk, originals))
+		return s.tidy(n.disk)
 	case phaseNone: // the record was not written yet
 		if err := ignoreMissing(n.disk.remove(BackupDir)); err != nil && !errors.Is(err, syscall.ENOTEMPTY) {
 			return fmt.Errorf("remove %s: %w", BackupDir, err)
@@ -164,8 +168,7 @@ func (n *Node) begin(s *state, made *draft) error {
 		return err
 	}
 	n.say("Kept copies of the files in %s.", BackupDir)
-	_, err := folder(n.disk, ConfigDir, 0o755)
-	return err
+	return nil
 }
 
 // prepare makes the copies. The record that says so comes first, so that they are found should the program be ended.
@@ -240,7 +243,7 @@ func (n *Node) unprepare(s *state) error {
 	if *s = *saved; s.Phase == phasePreparing {
 		return n.settled(s)
 	}
-	return errors.Join(s.clear(n.disk, previous), s.clear(n.disk, originals))
+	return s.tidy(n.disk)
 }
 
 // ours tells whether a file that is there is, or holds, what runecast wrote, so that it is not how the file was before runecast.

@@ -70,12 +70,7 @@ type Plan struct {
 
 // Make reads a node's files and says what they need. It changes nothing. Its errors name the file, and have no token.
 func Make(options Options) (*Plan, error) {
-	d, done, err := newDisk(options.Root)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = done() }() // nothing was written
-	made, err := makeDraft(d, options)
+	made, err := currentDraft(options)
 	if err != nil {
 		return nil, err
 	}

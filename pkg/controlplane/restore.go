@@ -43,7 +43,7 @@ func (n *Node) Restore(ctx context.Context, dry bool) (*Plan, error) {
 	if err != nil || dry {
 		return plan, err
 	}
-	return plan, n.restore(ctx, s)
+	return plan, n.restore(ctx, s, back)
 }
 
 // restoration is a file as it is and as it was before runecast; either is nil where there is no file.
@@ -135,11 +135,8 @@ func planRestore(all []restoration) (*Plan, error) {
 	return plan, nil
 }
 
-func (n *Node) restore(ctx context.Context, s *state) error {
-	back, err := n.draftRestore(s)
-	if err != nil {
-		return err
-	}
+// restore carries out what draftRestore gave.
+func (n *Node) restore(ctx context.Context, s *state, back []restoration) error {
 	interrupted := s.Phase == phaseRestoring
 	s.Phase = phaseRestoring
 	if err := s.save(n.disk); err != nil {

@@ -60,7 +60,7 @@ func (n *Node) Rotate(ctx context.Context, options Options, secret string) (*Rot
 	if err != nil {
 		return nil, err
 	}
-	r, token, err := n.newToken(ctx, options, at)
+	r, token, err := n.newToken(ctx, options, made, at)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,11 @@ func (n *Node) PlanRotation(ctx context.Context, options Options, secret string)
 	}
 	s, r, err := n.API.rotation(ctx, at)
 	if err == nil && r == nil {
-		r, err = n.newRotation(options, s)
+		var made *draft
+		options.Root = n.Root
+		if made, err = currentDraft(options); err == nil {
+			r, err = newRotation(options, s, made)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -128,12 +132,7 @@ func (a *API) rotation(ctx context.Context, at string) (*tokenSecret, *Rotation,
 }
 
 // newRotation names the token that is to come and the one that is to go.
-func (n *Node) newRotation(options Options, s *tokenSecret) (*Rotation, error) {
-	options.Root = n.Root
-	made, err := currentDraft(options)
-	if err != nil {
-		return nil, err
-	}
+func newRotation(options Options, s *tokenSecret, made *draft) (*Rotation, error) {
 	if made.token == "" || !made.done() {
 		return nil, errors.New("this node is not set up: run configure first")
 	}
@@ -147,7 +146,7 @@ func (n *Node) newRotation(options Options, s *tokenSecret) (*Rotation, error) {
 }
 
 // newToken gives the rotation that goes on, or begins one.
-func (n *Node) newToken(ctx context.Context, options Options, at string) (*Rotation, string, error) {
+func (n *Node) newToken(ctx context.Context, options Options, made *draft, at string) (*Rotation, string, error) {
 	s, r, err := n.API.rotation(ctx, at)
 	if err != nil {
 		return nil, "", err
@@ -156,7 +155,7 @@ func (n *Node) newToken(ctx context.Context, options Options, at string) (*Rotat
 		n.say("Going on with the rotation to %s.", r.Key)
 		return r, strings.TrimSpace(string(s.Data[r.Key])), nil
 	}
-	if r, err = n.newRotation(options, s); err != nil {
+	if r, err = newRotation(options, s, made); err != nil {
 		return nil, "", err
 	}
 	token := uuid.NewString()

@@ -236,6 +236,11 @@ func (s *state) clear(d disk, kind string) error {
 	return ignoreMissing(d.remove(at))
 }
 
+// tidy removes the copies that are not needed between runs.
+func (s *state) tidy(d disk) error {
+	return errors.Join(s.clear(d, previous), s.clear(d, originals))
+}
+
 // forget removes the copies, the folders that were made and are empty, and the record.
 func (s *state) forget(d disk) error {
 	if before := s.Phase; before != phaseForgetting {

@@ -77,7 +77,7 @@ func (n *Node) commit(s *state) error {
 		s.Phase, s.Before = phaseConfiguring, before
 		return err
 	}
-	if err := errors.Join(s.clear(n.disk, previous), s.clear(n.disk, originals)); err != nil {
+	if err := s.tidy(n.disk); err != nil {
 		n.say("Copies that are not needed any more stay until the next run: %v.", err)
 	}
 	return nil
@@ -93,5 +93,5 @@ func (n *Node) settled(s *state) error {
 	if err := s.save(n.disk); err != nil {
 		return err
 	}
-	return errors.Join(s.clear(n.disk, previous), s.clear(n.disk, originals))
+	return s.tidy(n.disk)
 }
