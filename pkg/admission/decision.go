@@ -15,6 +15,7 @@ const (
 	TriggerAdmission TriggerType = "K8s admission controller"
 	TriggerAPI       TriggerType = "API"
 	TriggerCLI       TriggerType = "CLI"
+	TriggerUI        TriggerType = "UI"
 )
 
 // Decision is the stored record of one review: what was asked, what was answered and why.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/runecast/runecast/pkg/admission"
 	"github.com/runecast/runecast/pkg/policy"
+	"github.com/runecast/runecast/pkg/web"
 )
 
 const (
@@ -41,6 +42,9 @@ type DecisionFilter struct {
 	Image     string    // a part of a reference of the decision's images, or one's whole digest
 	From, To  time.Time // when the review arrived: from (inclusive) and to (exclusive)
 	Scanned   bool      // only those that name images
+	Status    string    // of web.StatusOf
+	Complies  string    // yes or no: only those that comply with their policy, or do not
+	Severity  string    // critical, high, medium, low or unknown: only those of which an image has such findings
 }
 
 // Decisions lists decisions, newest first, and gives the cursor of the next page, empty after the last. Pages go by the last
@@ -123,6 +127,7 @@ func (f *DecisionFilter) more(add func(condition string, values ...any)) {
 	if !f.To.IsZero() {
 		add("at < ?", f.To.UnixMicro())
 	}
+	f.outcome(add)
 	const images = "EXISTS (SELECT 1 FROM decision_images AS x WHERE x.decision_id = decisions.id"
 	switch {
 	case strings.HasPrefix(f.Image, "sha256:"):
@@ -131,6 +136,38 @@ func (f *DecisionFilter) more(add func(condition string, values ...any)) {
 		add(images+` AND x.reference LIKE ? ESCAPE '\')`, "%"+strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(key(f.Image))+"%")
 	case f.Scanned:
 		add(images + ")")
+	}
+}
+
+// outcome adds the conditions about what came of a scan. Statuses are those of web.StatusOf.
+func (f *DecisionFilter) outcome(add func(condition string, values ...any)) {
+	const failed = "verdict = ? AND reason NOT IN (?, ?, ?)"
+	reasons := []any{string(policy.VerdictUnknown), admission.ReasonPending, admission.ReasonStaleFeed, admission.ReasonUnknownDistro}
+	switch f.Status {
+	case "":
+	case web.StatusRunning:
+		add("reason = ?", admission.ReasonPending)
+	case web.StatusFailed:
+		add(failed, reasons...)
+	case web.StatusSuccess:
+		add("reason <> ? AND NOT ("+failed+")", append([]any{admission.ReasonPending}, reasons...)...)
+	default:
+		add("1 = 0")
+	}
+	switch f.Complies {
+	case "":
+	case "yes":
+		add("verdict = ?", string(policy.VerdictAllow))
+	case "no":
+		add("verdict <> ?", string(policy.VerdictAllow))
+	default:
+		add("1 = 0")
+	}
+	columns := map[string]string{"critical": "critical", "high": "high", "medium": "medium", "low": "low + r.negligible", "unknown": "unknown"}
+	if column, known := columns[f.Severity]; known {
+		add("EXISTS (SELECT 1 FROM decision_images AS v JOIN reports AS r ON r.digest = v.digest AND r.feed_revision = v.feed_revision WHERE v.decision_id = decisions.id AND r." + column + " > 0)")
+	} else if f.Severity != "" {
+		add("1 = 0")
 	}
 }
 

@@ -17,7 +17,7 @@ const maxKeys = 200
 func (s *Store) Scans(ctx context.Context, q *web.ScanQuery) ([]admission.Decision, string, error) {
 	return s.Decisions(ctx, DecisionFilter{
 		Limit: q.Limit, Before: q.Before, PolicyID: q.PolicyID, Namespace: q.Namespace, Verdict: q.Verdict,
-		Trigger: q.Trigger, Image: q.Image, From: q.From, To: q.To, Scanned: true,
+		Trigger: q.Trigger, Image: q.Image, From: q.From, To: q.To, Status: q.Status, Severity: q.Worst, Complies: q.Complies, Scanned: true,
 	})
 }
 

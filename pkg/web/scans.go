@@ -29,6 +29,9 @@ type ScanQuery struct {
 	Verdict   policy.Verdict        //
 	Image     string                // a part of a reference of the scan's images, or a digest
 	From, To  time.Time             // when it was triggered: from (inclusive) and to (exclusive)
+	Status    string                // StatusSuccess, StatusFailed or StatusRunning
+	Worst     string                // critical, high, medium, low or unknown: only scans with such findings
+	Complies  string                // yes or no: only those that comply with their policy, or do not
 }
 
 // scanSummary is a row of the list of scans.
@@ -160,7 +163,7 @@ func badCursor(err error) bool {
 
 func summarize(d *admission.Decision, counts map[ReportKey]Counts) scanSummary {
 	row := scanSummary{
-		ID: d.ID, Triggered: d.At, Trigger: string(d.Trigger), Status: statusOfDecision(d), PolicyID: d.PolicyID, Policy: d.Policy,
+		ID: d.ID, Triggered: d.At, Trigger: string(d.Trigger), Status: StatusOf(d), PolicyID: d.PolicyID, Policy: d.Policy,
 		Complies: d.Verdict == policy.VerdictAllow, Allowed: d.Allowed, Reason: d.Reason,
 		Kind: d.Kind, Namespace: d.Namespace, Name: d.Name, User: d.User, Images: make([]string, 0, len(d.Images)),
 	}
@@ -171,13 +174,14 @@ func summarize(d *admission.Decision, counts map[ReportKey]Counts) scanSummary {
 		key := ReportKey{image.Digest, image.FeedRevision}
 		if c, ok := counts[key]; ok && !seen[key] {
 			seen[key] = true
-			row.Counts.add(c)
+			row.Counts.Add(c)
 		}
 	}
 	return row
 }
 
-func (c *Counts) add(more Counts) {
+// Add adds other numbers to these.
+func (c *Counts) Add(more Counts) {
 	c.Critical += more.Critical
 	c.High += more.High
 	c.Medium += more.Medium
@@ -185,8 +189,8 @@ func (c *Counts) add(more Counts) {
 	c.Unknown += more.Unknown
 }
 
-// statusOfDecision tells whether the images of a decision could be scanned.
-func statusOfDecision(d *admission.Decision) string {
+// StatusOf tells whether the images of a decision could be scanned: StatusSuccess, StatusFailed or StatusRunning.
+func StatusOf(d *admission.Decision) string {
 	switch {
 	case d.Reason == admission.ReasonPending:
 		return StatusRunning

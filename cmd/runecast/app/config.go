@@ -49,6 +49,8 @@ type Config struct {
 	TokenDir        string `koanf:"tokenDir"`        // directory whose files are API tokens beside those in the database; default none
 	TokenAccessType string `koanf:"tokenAccessType"` // access type of the tokens of tokenDir; default Review
 
+	AdminPasswordFile string `koanf:"adminPasswordFile"` // file with the one-time password of the first administrator of the pages; default: a random one that the log tells once
+
 	PolicyFiles       []string `koanf:"policyFiles"`       // YAML files of policies beside the built-in ones, or directories of such files
 	AllowedRegistries []string `koanf:"allowedRegistries"` // patterns for built-in policy 4
 	Platforms         []string `koanf:"platforms"`         // of the cluster's nodes; default linux/amd64
@@ -211,7 +213,7 @@ func keys() map[string]string {
 	names := map[string]string{}
 	for _, flag := range []string{
 		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight",
-		"review-key-dir", "token-dir", "token-access-type",
+		"review-key-dir", "token-dir", "token-access-type", "admin-password-file",
 		"policy-files", "allowed-registries", "platforms", "kubeconfig", "registry-keychains", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-config-dir", "registry-ca-files", "registry-rate-limit", "registry-max-connections", "layer-toc", "resolve-ttl", "scan-timeout", "scan-concurrency",
 		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio", "decision-retention-days", "flip-retention-days", "max-flips",
 		"feed-url", "feed-update-interval",

@@ -21,6 +21,7 @@ import (
 	"github.com/runecast/runecast/pkg/scan"
 	"github.com/runecast/runecast/pkg/store"
 	"github.com/runecast/runecast/pkg/web"
+	"github.com/runecast/runecast/pkg/web/ui"
 )
 
 // openStore opens the configured database, and makes the data directory for a SQLite file.
@@ -216,9 +217,14 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	handler := admission.NewHandler(admission.HandlerConfig{
 		Authorizer: authorizer{authenticator}, Policies: e.policies, Recorder: recorder, Metrics: m, Log: log, MaxInFlight: config.MaxInFlight, Reviewer: reviewer,
 	})
+	firstAdministrator(ctx, config, s, log)
+	sessions := auth.NewSessions(s, nil)
 	rest := func(mux *http.ServeMux) { //nolint:contextcheck // each request has its own
 		web.Register(mux, web.Options{
 			Store: s, Policies: e.policies, Reviewer: reviewer, Recorder: recorder, Authenticator: authenticator, Feed: e.feedInfo, Version: buildVersion().Version, Log: log,
+		})
+		ui.Register(mux, ui.Options{
+			Store: s, Policies: e.policies, Reviewer: reviewer, Sessions: sessions, BehindProxy: config.PlainHTTP, Log: log,
 		})
 	}
 	if _, failure := e.feedInfo(); failure != nil {

@@ -1,0 +1,168 @@
+package ui
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/runecast/runecast/pkg/auth"
+	"github.com/runecast/runecast/pkg/policy"
+)
+
+func (s *server) policies(w http.ResponseWriter, _ *http.Request, user *auth.User) error {
+	s.render(w, http.StatusOK, "policies", view{Title: "Policies", User: user, Data: s.Policies.List()})
+	return nil
+}
+
+func (s *server) policy(w http.ResponseWriter, r *http.Request, user *auth.User) error {
+	p, ok := s.Policies.Get(r.PathValue("id"))
+	if !ok {
+		return problem{http.StatusNotFound, "There is no policy of that id."}
+	}
+	var b bytes.Buffer
+	encoder := yaml.NewEncoder(&b)
+	encoder.SetIndent(2)
+	if err := errors.Join(encoder.Encode(p), encoder.Close()); err != nil {
+		return fmt.Errorf("write policy %s as YAML: %w", p.ID, err)
+	}
+	s.render(w, http.StatusOK, "policy", view{Title: p.Name, User: user, Data: struct {
+		*policy.Policy
+		YAML string
+	}{p, b.String()}})
+	return nil
+}
+
+type tokenRow struct {
+	auth.Token
+	Status auth.Status
+}
+
+type tokenPage struct {
+	Rows        []tokenRow
+	AccessTypes []auth.AccessType
+	Secret      string // of the token that was just made
+}
+
+func (s *server) tokens(w http.ResponseWriter, r *http.Request, user *auth.User) error {
+	return s.showTokens(w, r, view{User: user}, "")
+}
+
+func (s *server) showTokens(w http.ResponseWriter, r *http.Request, v view, secret string) error {
+	list, err := s.Store.Tokens(r.Context())
+	if err != nil {
+		return fmt.Errorf("list tokens: %w", err)
+	}
+	page, code := tokenPage{AccessTypes: auth.AccessTypes(), Secret: secret}, http.StatusOK
+	for i := range list {
+		page.Rows = append(page.Rows, tokenRow{list[i], list[i].Status(s.Now())})
+	}
+	if v.Notice != "" {
+		code = http.StatusUnprocessableEntity
+	}
+	v.Title, v.Data = "API tokens", page
+	s.render(w, code, "tokens", v)
+	return nil
+}
+
+func (s *server) createToken(w http.ResponseWriter, r *http.Request, user *auth.User) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	request := auth.IssueRequest{Name: r.PostForm.Get("name"), AccessType: auth.AccessType(r.PostForm.Get("access"))}
+	if day := r.PostForm.Get("expires"); day != "" {
+		at, err := time.Parse(dayLayout, day)
+		if err != nil {
+			return s.showTokens(w, r, view{User: user, Notice: "A day is written as 2006-01-31."}, "")
+		}
+		request.ExpiresAt = at
+	}
+	secret, token, err := auth.Issue(r.Context(), s.Store, request)
+	if refused, ok := errors.AsType[*auth.RequestError](err); ok {
+		return s.showTokens(w, r, view{User: user, Notice: sentence(refused)}, "")
+	}
+	if err != nil {
+		return err //nolint:wrapcheck // it says all there is to say
+	}
+	s.audit(user, "token created", logrus.Fields{"token": token.ID, "name": token.Name, "accessType": token.AccessType})
+	return s.showTokens(w, r, view{User: user}, secret)
+}
+
+func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, user *auth.User) error {
+	id := r.PathValue("id")
+	found, err := s.Store.RevokeToken(r.Context(), id, s.Now().UTC())
+	if err != nil {
+		return err //nolint:wrapcheck // it says all there is to say
+	}
+	if !found {
+		return problem{http.StatusNotFound, "There is no live token of that id."}
+	}
+	s.audit(user, "token revoked", logrus.Fields{"token": id})
+	http.Redirect(w, r, "/tokens", http.StatusSeeOther)
+	return nil
+}
+
+type userPage struct {
+	Rows     []auth.User
+	Roles    []auth.Role
+	Name     string // of the user that was just made
+	Password string
+}
+
+func (s *server) users(w http.ResponseWriter, r *http.Request, user *auth.User) error {
+	return s.showUsers(w, r, view{User: user}, userPage{})
+}
+
+func (s *server) showUsers(w http.ResponseWriter, r *http.Request, v view, page userPage) error { //nolint:gocritic // hugeParam: written in place by callers
+	list, err := s.Store.Users(r.Context())
+	if err != nil {
+		return fmt.Errorf("list users: %w", err)
+	}
+	page.Rows, page.Roles = list, auth.Roles()
+	code := http.StatusOK
+	if v.Notice != "" {
+		code = http.StatusUnprocessableEntity
+	}
+	v.Title, v.Data = "Users", page
+	s.render(w, code, "users", v)
+	return nil
+}
+
+func (s *server) createUser(w http.ResponseWriter, r *http.Request, user *auth.User) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	name, role := r.PostForm.Get("name"), auth.Role(r.PostForm.Get("role"))
+	password, err := auth.AddUser(r.Context(), s.Store, name, role, "")
+	_, refused := errors.AsType[*auth.RequestError](err)
+	switch {
+	case refused, errors.Is(err, auth.ErrUserExists):
+		return s.showUsers(w, r, view{User: user, Notice: sentence(err)}, userPage{})
+	case err != nil:
+		return err //nolint:wrapcheck // it says all there is to say
+	}
+	s.audit(user, "user created", logrus.Fields{"user": name, "role": role})
+	return s.showUsers(w, r, view{User: user}, userPage{Name: name, Password: password})
+}
+
+// deleteUser deletes another user: nobody deletes themselves, so that an administrator is always left.
+func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, user *auth.User) error {
+	name := r.PathValue("name")
+	if name == user.Name {
+		return problem{http.StatusUnprocessableEntity, "Nobody deletes themselves: another administrator can."}
+	}
+	found, err := s.Store.DeleteUser(r.Context(), name)
+	if err != nil {
+		return err //nolint:wrapcheck // it says all there is to say
+	}
+	if !found {
+		return problem{http.StatusNotFound, "There is no user of that name."}
+	}
+	s.audit(user, "user deleted", logrus.Fields{"user": name})
+	http.Redirect(w, r, "/users", http.StatusSeeOther)
+	return nil
+}

@@ -1,0 +1,79 @@
+package ui
+
+import (
+	"bytes"
+	"html/template"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/runecast/runecast/pkg/auth"
+)
+
+// view is what the frame of every page shows.
+type view struct {
+	Title  string
+	User   *auth.User // nil: nobody is logged in
+	Notice string     // why a form was refused
+	Data   any        // of the page itself
+}
+
+// May is for templates: what a user may not do is not offered.
+func (v view) May(action string) bool {
+	if v.User == nil || v.User.MustChange {
+		return false
+	}
+	switch action {
+	case "scan":
+		return v.User.Role.May(auth.ActionScan)
+	case "manage":
+		return v.User.Role.May(auth.ActionManage)
+	}
+	return v.User.Role.May(auth.ActionRead)
+}
+
+// parse reads the templates: each page within the frame. They are part of the program, so a fault is one of the program.
+func parse() map[string]*template.Template {
+	functions := template.FuncMap{
+		"when": func(t time.Time) string {
+			if t.IsZero() {
+				return "never"
+			}
+			return t.UTC().Format("2006-01-02 15:04:05 UTC")
+		},
+		"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"percent": func(f float64) string { return strconv.FormatFloat(100*f, 'f', 1, 64) + " %" },
+	}
+	pages := map[string]*template.Template{}
+	for _, name := range []string{"error", "login", "password", "scans", "scan", "vulnerability", "policies", "policy", "tokens", "users"} {
+		frame := template.New("frame.html").Funcs(functions)
+		pages[name] = template.Must(frame.ParseFS(files, "templates/frame.html", "templates/"+name+".html"))
+	}
+	return pages
+}
+
+// render writes a page, whole or not at all.
+func (s *server) render(w http.ResponseWriter, code int, page string, v view) {
+	var b bytes.Buffer
+	if err := s.pages[page].Execute(&b, v); err != nil {
+		s.Log.WithError(err).WithField("page", page).Error("a page cannot be made")
+		http.Error(w, "This page cannot be made: see the server's log.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(code)
+	if _, err := b.WriteTo(w); err != nil {
+		s.Log.WithError(err).Debug("a page could not be written")
+	}
+}
+
+// lastAddress is the last address of a list; "" where it is none.
+func lastAddress(list string) string {
+	text := strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:])
+	if net.ParseIP(text) == nil {
+		return ""
+	}
+	return text
+}

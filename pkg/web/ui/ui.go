@@ -1,0 +1,186 @@
+// Package ui is the pages that people look at in a browser: plain HTML made on the server, which works without scripts. Whoever
+// opens one logs in first; a session is a cookie that scripts and other sites cannot use. What a user may do is their role's matter
+// (pkg/auth): one who only reads is refused everything that changes something.
+package ui
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"html/template"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/runecast/runecast/pkg/admission"
+	"github.com/runecast/runecast/pkg/auth"
+	"github.com/runecast/runecast/pkg/policy"
+	"github.com/runecast/runecast/pkg/scan"
+	"github.com/runecast/runecast/pkg/web"
+)
+
+// ScanStore is what the pages read of scans.
+type ScanStore interface {
+	// Scans, Decision, Report and Counts are as in web.Store.
+	Scans(ctx context.Context, query *web.ScanQuery) ([]admission.Decision, string, error)
+	Decision(ctx context.Context, id string) (*admission.Decision, error)
+	Report(ctx context.Context, digest, feedRevision string) (*scan.Report, error)
+	Counts(ctx context.Context, keys []web.ReportKey) (map[web.ReportKey]web.Counts, error)
+}
+
+// Store is what the pages read and write of the database.
+type Store interface {
+	ScanStore
+	auth.TokenStore
+	auth.UserStore
+	admission.DecisionStore
+}
+
+// Options is what the pages work with. All of it is required but BehindProxy and Now.
+type Options struct {
+	Store       Store
+	Policies    *policy.Set
+	Reviewer    *admission.Reviewer
+	Sessions    *auth.Sessions
+	BehindProxy bool // requests come from a proxy, which tells in X-Forwarded-For whose they are
+	Log         logrus.FieldLogger
+	Now         func() time.Time // default time.Now
+}
+
+//go:embed templates static
+var files embed.FS
+
+// maxForm is how many bytes a form may have.
+const maxForm = 128 << 10
+
+// contentPolicy lets a page load its own style sheet and send its own forms, and nothing else
+// (https://www.w3.org/TR/CSP3/).
+const contentPolicy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+type server struct {
+	Options
+	pages map[string]*template.Template
+}
+
+// handler answers a request of a user; an error becomes a page.
+type handler func(w http.ResponseWriter, r *http.Request, user *auth.User) error
+
+// Register puts the pages on a mux, each on a path of its own.
+func Register(mux *http.ServeMux, options Options) {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	s := &server{Options: options, pages: parse()}
+	cross := http.NewCrossOriginProtection()
+	add := func(pattern string, h http.HandlerFunc) {
+		mux.Handle(pattern, harden(cross.Handler(http.MaxBytesHandler(h, maxForm))))
+	}
+	add("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, scansPath, http.StatusSeeOther) })
+	add("GET /login", s.loginPage)
+	add("POST /login", s.login)
+	add("GET /static/style.css", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "static/style.css") })
+	for pattern, p := range map[string]struct {
+		action auth.Action
+		handle handler
+	}{
+		"POST /logout":              {auth.ActionRead, s.logout},
+		"GET /password":             {auth.ActionRead, s.passwordPage},
+		"POST /password":            {auth.ActionRead, s.changePassword},
+		"GET /scans":                {auth.ActionRead, s.scans},
+		"POST /scans":               {auth.ActionScan, s.scanImages},
+		"GET /scans/{id}":           {auth.ActionRead, s.scan},
+		"GET /vulnerabilities/{id}": {auth.ActionRead, s.vulnerability},
+		"GET /policies":             {auth.ActionRead, s.policies},
+		"GET /policies/{id}":        {auth.ActionRead, s.policy},
+		"GET /tokens":               {auth.ActionManage, s.tokens},
+		"POST /tokens":              {auth.ActionManage, s.createToken},
+		"POST /tokens/{id}/revoke":  {auth.ActionManage, s.revokeToken},
+		"GET /users":                {auth.ActionManage, s.users},
+		"POST /users":               {auth.ActionManage, s.createUser},
+		"POST /users/{name}/delete": {auth.ActionManage, s.deleteUser},
+	} {
+		add(pattern, s.page(p.action, p.handle))
+	}
+}
+
+// harden sets what every answer says to browsers.
+func harden(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", contentPolicy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// page lets those see a page who are logged in and whose role allows the action.
+func (s *server) page(action auth.Action, handle handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		user, err := s.Sessions.User(r.Context(), sessionOf(r))
+		switch {
+		case errors.Is(err, auth.ErrNoSession):
+			s.askToLogIn(w, r)
+			return
+		case err != nil:
+			s.fail(w, nil, err)
+			return
+		case user.MustChange && r.URL.Path != passwordPath && r.URL.Path != "/logout":
+			http.Redirect(w, r, passwordPath, http.StatusSeeOther)
+			return
+		case !user.Role.May(action):
+			s.fail(w, user, problem{http.StatusForbidden, "The role " + string(user.Role) + " may not " + string(action) + "."})
+			return
+		}
+		if err := handle(w, r, user); err != nil {
+			s.fail(w, user, err)
+		}
+	}
+}
+
+// problem is an error that the user is told.
+type problem struct {
+	code int
+	text string
+}
+
+// Error implements error.
+func (p problem) Error() string { return p.text }
+
+// fail shows an error: a problem as it is, others as a fault that the log tells.
+func (s *server) fail(w http.ResponseWriter, user *auth.User, err error) {
+	p, known := errors.AsType[problem](err)
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		p, known = problem{http.StatusRequestEntityTooLarge, "The form is too large."}, true
+	}
+	if !known {
+		s.Log.WithError(err).Error("a page cannot be shown")
+		p = problem{http.StatusInternalServerError, "This cannot be answered now: see the server's log."}
+	}
+	s.render(w, p.code, "error", view{User: user, Title: http.StatusText(p.code), Data: p.text})
+}
+
+// audit tells the log who changed what.
+func (s *server) audit(user *auth.User, what string, fields logrus.Fields) {
+	s.Log.WithFields(fields).WithFields(logrus.Fields{"by": user.Name, "audit": true}).Info(what)
+}
+
+// address is whose attempts to log in are counted together.
+func (s *server) address(r *http.Request) string {
+	if s.BehindProxy {
+		// The proxy writes the last one, whatever a client sends.
+		if all := r.Header.Values("X-Forwarded-For"); len(all) > 0 {
+			if ip := lastAddress(all[len(all)-1]); ip != "" {
+				return ip
+			}
+		}
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
