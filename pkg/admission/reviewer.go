@@ -58,6 +58,7 @@ type ReviewerConfig struct {
 	Trigger     TriggerType // of its decisions; default TriggerAdmission
 	Platforms   []string    // of the cluster's nodes, for workloads that do not say where they run; default linux/amd64
 	MaxImages   int         // distinct new images of one object; an object with more is unscannable; default 200
+	PublicURL   string      // where people find the pages, https://host[:port]; default none: answers link to nothing
 	Now         func() time.Time
 }
 
@@ -93,7 +94,11 @@ func (r *Reviewer) Review(ctx context.Context, p *policy.Policy, request *Reques
 		}
 		decision.Duration = r.Now().Sub(arrived)
 	}()
-	return r.decide(ctx, p, request, decision), decision
+	response = r.decide(ctx, p, request, decision)
+	if !request.DryRun { // a dry run is not recorded, so there is no page about it
+		r.link(response, decision)
+	}
+	return response, decision
 }
 
 func (r *Reviewer) newDecision(p *policy.Policy, request *Request, arrived time.Time) *Decision {

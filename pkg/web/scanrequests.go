@@ -88,6 +88,7 @@ type scanAnswer struct {
 	Complies   bool          `json:"scanResultCompliesWithPolicy" doc:"Every image was judged and none breaks the policy"`
 	PolicyID   string        `json:"policyId"`
 	PolicyName string        `json:"policyName"`
+	URL        string        `json:"url,omitempty" format:"uri" doc:"The page of the scan, where the server knows its own address (publicUrl)"`
 	Status     string        `json:"status" enum:"Success,Failed,Running" doc:"Running where an image is, else Failed where one is"`
 	Results    []imageAnswer `json:"results" doc:"In the order of imageNames"`
 }
@@ -191,7 +192,7 @@ func checkReferences(names []string) ([]string, error) {
 func (s *server) answer(ctx context.Context, d *admission.Decision, outcomes []policy.Outcome) (*scanAnswer, error) {
 	answer := &scanAnswer{
 		ID: d.ID, Complies: d.Verdict == policy.VerdictAllow, PolicyID: d.PolicyID, PolicyName: d.Policy,
-		Status: StatusSuccess, Results: make([]imageAnswer, 0, len(d.Images)),
+		Status: StatusSuccess, URL: admission.ScanURL(s.PublicURL, d.ID), Results: make([]imageAnswer, 0, len(d.Images)),
 	}
 	counts, err := s.counts(ctx, []admission.Decision{*d})
 	if err != nil {

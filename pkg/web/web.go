@@ -67,6 +67,7 @@ type Options struct {
 	Authenticator Authenticator
 	Feed          func() (advisory.Info, error)
 	Version       string // of the program
+	PublicURL     string // where people find the pages, https://host[:port]; default none: answers link to nothing
 	Log           logrus.FieldLogger
 	Now           func() time.Time // default time.Now
 }

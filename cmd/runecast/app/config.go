@@ -45,6 +45,8 @@ type Config struct {
 	TLSNames    []string `koanf:"tlsNames"`    // more names and addresses for the self-issued certificate
 	MaxInFlight int      `koanf:"maxInFlight"` // reviews handled at a time; default 1024
 
+	PublicURL string `koanf:"publicUrl"` // where people find the pages, https://host[:port]: answers to reviews and scan requests link there; default none
+
 	ReviewKeyDir    string `koanf:"reviewKeyDir"`    // directory with the files key and previous: keys that may stand in a review's path; default none
 	TokenDir        string `koanf:"tokenDir"`        // directory whose files are API tokens beside those in the database; default none
 	TokenAccessType string `koanf:"tokenAccessType"` // access type of the tokens of tokenDir; default Review
@@ -212,7 +214,7 @@ func loadConfig(flags *pflag.FlagSet, environ []string) (Config, error) {
 func keys() map[string]string {
 	names := map[string]string{}
 	for _, flag := range []string{
-		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight",
+		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight", "public-url",
 		"review-key-dir", "token-dir", "token-access-type", "admin-password-file",
 		"policy-files", "allowed-registries", "platforms", "kubeconfig", "registry-keychains", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-config-dir", "registry-ca-files", "registry-rate-limit", "registry-max-connections", "layer-toc", "resolve-ttl", "scan-timeout", "scan-concurrency",
 		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio", "decision-retention-days", "flip-retention-days", "max-flips",
@@ -272,6 +274,9 @@ func (c *Config) validate() error {
 	}
 	if c.LogFormat != "" && c.LogFormat != logJSON && c.LogFormat != logText {
 		errs = append(errs, fmt.Errorf("logFormat: %q is neither json nor text", c.LogFormat))
+	}
+	if err := checkPublicURL(c.PublicURL); err != nil {
+		errs = append(errs, err)
 	}
 	for i := range c.Platforms {
 		c.Platforms[i] = strings.TrimSpace(c.Platforms[i])

@@ -33,6 +33,9 @@ func TestSettings(t *testing.T) { // changes the environment, so not in parallel
 		}},
 		{"an unknown keychain", map[string]string{"RUNECAST_REGISTRY_KEYCHAINS": "docker, vault"}, []string{"policy", "list"}, app.ExitError, []string{`"vault"`, "docker", "ecr"}},
 		{"a place for the feed that is none", map[string]string{"RUNECAST_FEED_URL": "ftp://feeds.example/x"}, []string{"policy", "list"}, app.ExitError, []string{"feedUrl: it is not public, and begins with neither oci:// nor https://"}},
+		{"a public URL with a path", map[string]string{"RUNECAST_PUBLIC_URL": "https://runecast.example/x"}, []string{"policy", "list"}, app.ExitError, []string{`publicUrl: "https://runecast.example/x" is not of the form https://host[:port]`}},
+		{"a public URL without TLS", map[string]string{"RUNECAST_PUBLIC_URL": "http://runecast.example"}, []string{"policy", "list"}, app.ExitError, []string{"publicUrl: "}},
+		{"a public URL with a port", map[string]string{"RUNECAST_PUBLIC_URL": "https://runecast.example:8443"}, []string{"policy", "list"}, app.ExitOK, []string{"built-in"}},
 		{"wrong duration", map[string]string{"RUNECAST_RESOLVE_TTL": "soon"}, []string{"policy", "list"}, app.ExitError, []string{"resolveTtl", "invalid duration"}},
 		{"missing file", nil, []string{"--config", dir + "/none.yaml", "policy", "list"}, app.ExitError, []string{"error: read the settings of " + dir + "/none.yaml: ", "no such file"}},
 	} {

@@ -213,7 +213,7 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	})
 	m.counter("runecast_decisions_unstored_total", "Decisions that could not be stored and are in the log alone.", func() float64 { return float64(recorder.Unstored()) })
 	m.counter("runecast_feeds_refused_total", "Feed indexes that were refused because they are damaged.", func() float64 { return float64(e.feeds.Refused()) })
-	reviewer := admission.NewReviewer(admission.ReviewerConfig{PullSecrets: secrets, Scanner: e.scanner, Metrics: m, Log: log, Platforms: config.Platforms})
+	reviewer := admission.NewReviewer(admission.ReviewerConfig{PullSecrets: secrets, Scanner: e.scanner, Metrics: m, Log: log, Platforms: config.Platforms, PublicURL: config.PublicURL})
 	handler := admission.NewHandler(admission.HandlerConfig{
 		Authorizer: authorizer{authenticator}, Policies: e.policies, Recorder: recorder, Metrics: m, Log: log, MaxInFlight: config.MaxInFlight, Reviewer: reviewer,
 	})
@@ -221,7 +221,7 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	sessions := auth.NewSessions(s, nil)
 	rest := func(mux *http.ServeMux) { //nolint:contextcheck // each request has its own
 		web.Register(mux, web.Options{
-			Store: s, Policies: e.policies, Reviewer: reviewer, Recorder: recorder, Authenticator: authenticator, Feed: e.feedInfo, Version: buildVersion().Version, Log: log,
+			Store: s, Policies: e.policies, Reviewer: reviewer, Recorder: recorder, Authenticator: authenticator, Feed: e.feedInfo, Version: buildVersion().Version, PublicURL: config.PublicURL, Log: log,
 		})
 		ui.Register(mux, ui.Options{
 			Store: s, Policies: e.policies, Reviewer: reviewer, Sessions: sessions, BehindProxy: config.PlainHTTP, Log: log,
