@@ -16,6 +16,7 @@ const (
 const (
 	Decisions = "decisions"
 	Flips     = "flips"
+	Audit     = "audit"
 )
 
 // Store deletes up to limit rows, the oldest first, and gives how many there were.
@@ -25,6 +26,8 @@ type Store interface {
 	// PruneFlips deletes flips before a time, and those after it by which there are more than most (0: any number), but for those
 	// that are the last verdict of an image that is judged again.
 	PruneFlips(ctx context.Context, before time.Time, most int64, limit int) (int64, error)
+	// PruneAudit deletes entries of the audit log of before a time.
+	PruneAudit(ctx context.Context, before time.Time, limit int) (int64, error)
 }
 
 // Options say what is kept. Store and Log must be given.
@@ -34,6 +37,7 @@ type Options struct {
 	Decisions time.Duration               // how long decisions are kept; 0: for ever
 	Flips     time.Duration               // how long flips are kept; 0: for ever
 	MaxFlips  int64                       // how many flips are kept; 0: any number
+	Audit     time.Duration               // how long the audit log is kept; 0: for ever
 	Interval  time.Duration               // between looks; default 1 h
 	Pruned    func(what string, n int64)  // told of each batch; default: nobody is
 	Now       func() time.Time            // default time.Now
@@ -94,6 +98,12 @@ func (l *Loop) Once(ctx context.Context) error {
 		before := now.Add(-l.Decisions)
 		err := l.all(ctx, Decisions, before, func() (int64, error) { return l.Store.PruneDecisions(ctx, before, batch) })
 		if err != nil {
+			return err
+		}
+	}
+	if l.Audit > 0 {
+		before := now.Add(-l.Audit)
+		if err := l.all(ctx, Audit, before, func() (int64, error) { return l.Store.PruneAudit(ctx, before, batch) }); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package retention_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	logtest "github.com/sirupsen/logrus/hooks/test"
 
 	"github.com/runecast/runecast/pkg/admission"
+	"github.com/runecast/runecast/pkg/auth"
 	"github.com/runecast/runecast/pkg/retention"
 	"github.com/runecast/runecast/pkg/store"
 	"github.com/runecast/runecast/pkg/store/storetest"
@@ -78,6 +80,43 @@ func (broken) PruneDecisions(context.Context, time.Time, int) (int64, error) {
 
 func (broken) PruneFlips(context.Context, time.Time, int64, int) (int64, error) {
 	return 0, errors.New("disk full")
+}
+
+func (broken) PruneAudit(context.Context, time.Time, int) (int64, error) {
+	return 0, errors.New("disk full")
+}
+
+// TestAudit keeps the audit log as long as it is told, in a real database.
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	s := storetest.Open(t, storetest.SQLite().New(t))
+	now := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	for n := range 700 {
+		if err := s.CreateAuditEntry(t.Context(), &auth.AuditEntry{ID: strconv.Itoa(n), At: now.AddDate(0, 0, -n/100)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var told int64
+	options := retention.Options{
+		Store: s, Log: storetest.Log(), Now: func() time.Time { return now },
+		Pruned: func(what string, n int64) {
+			if what != retention.Audit {
+				t.Errorf("%s were pruned", what)
+			}
+			told += n
+		},
+		Pause: func(context.Context) error { return nil },
+	}
+	for _, days := range []int{0, 3, 1} {
+		options.Audit = time.Duration(days) * 24 * time.Hour
+		if err := retention.New(options).Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left, _, err := s.AuditEntries(t.Context(), &auth.AuditQuery{Limit: 1000})
+	if err != nil || len(left) != 200 || told != 500 {
+		t.Errorf("%d entries are left, %d told: %v", len(left), told, err)
+	}
 }
 
 // TestRun logs what fails and goes on until its context ends.

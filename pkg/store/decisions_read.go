@@ -67,7 +67,7 @@ func (s *Store) Decisions(ctx context.Context, filter DecisionFilter) ([]admissi
 		return list, "", nil
 	}
 	list = list[:limit]
-	return list, cursor(&list[limit-1]), nil
+	return list, place(list[limit-1].At, list[limit-1].ID), nil
 }
 
 // Decision gives one decision; nil without an error when there is none of that id.
@@ -171,9 +171,9 @@ func (f *DecisionFilter) outcome(add func(condition string, values ...any)) {
 	}
 }
 
-// cursor names the place after a decision.
-func cursor(d *admission.Decision) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(d.At.UnixMicro(), 10) + " " + d.ID))
+// place is the cursor of the place after a row.
+func place(at time.Time, id string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(at.UnixMicro(), 10) + " " + id))
 }
 
 func parseCursor(text string) (int64, string, error) {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/sirupsen/logrus"
 
 	"github.com/runecast/runecast/pkg/auth"
 )
@@ -74,7 +73,7 @@ func (s *server) createToken(ctx context.Context, in *newToken) (*issuedToken, e
 	if err != nil {
 		return nil, s.internal("the token cannot be stored", err)
 	}
-	s.Log.WithFields(logrus.Fields{"token": token.ID, "name": token.Name, "accessType": token.AccessType, "by": caller(ctx).Name}).Info("token created")
+	s.audit(ctx, "token created", token.ID, map[string]any{"name": token.Name, "accessType": token.AccessType})
 	out := &issuedToken{}
 	out.Body.Token, out.Body.Secret = token, secret
 	return out, nil
@@ -88,6 +87,6 @@ func (s *server) revokeToken(ctx context.Context, in *tokenPath) (*struct{}, err
 	if !found {
 		return nil, huma.Error404NotFound("there is no live token of that id")
 	}
-	s.Log.WithFields(logrus.Fields{"token": in.ID, "by": caller(ctx).Name}).Info("token revoked")
+	s.audit(ctx, "token revoked", in.ID, nil)
 	return nil, nil //nolint:nilnil // 204 has no body
 }

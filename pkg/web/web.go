@@ -20,9 +20,15 @@ import (
 // Prefix is where the interface is.
 const Prefix = "/api/v1"
 
+// AccessStore keeps tokens and what was done.
+type AccessStore interface {
+	auth.TokenStore
+	auth.AuditStore
+}
+
 // Store is what the interface reads and writes of the database.
 type Store interface {
-	auth.TokenStore
+	AccessStore
 	// Scans lists decisions that name images, newest first, and gives the cursor of the next page, empty after the last.
 	Scans(ctx context.Context, query *ScanQuery) ([]admission.Decision, string, error)
 	// Decision gives one decision; nil without an error when there is none of that id.
@@ -65,6 +71,7 @@ type Options struct {
 	Reviewer      *admission.Reviewer
 	Recorder      Recorder
 	Authenticator Authenticator
+	Auditor       auth.Auditor // told of every change
 	Feed          func() (advisory.Info, error)
 	Version       string // of the program
 	PublicURL     string // where people find the pages, https://host[:port]; default none: answers link to nothing
@@ -94,6 +101,7 @@ func Register(mux *http.ServeMux, options Options) { //nolint:gocritic // made o
 	s.registerScans(api)
 	s.registerPolicies(api)
 	s.registerTokens(api)
+	s.registerAudit(api)
 	s.registerFeed(api)
 }
 

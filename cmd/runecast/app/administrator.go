@@ -20,13 +20,13 @@ const (
 
 // firstAdministrator makes the first user of the pages where there is none. Without one nobody can log in, and reviews go on: what
 // fails is told to the log.
-func firstAdministrator(ctx context.Context, config *Config, store auth.UserStore, log logrus.FieldLogger) {
-	if err := makeAdministrator(ctx, config, store, log); err != nil {
+func firstAdministrator(ctx context.Context, config *Config, store auth.UserStore, auditor auth.Auditor, log logrus.FieldLogger) {
+	if err := makeAdministrator(ctx, config, store, auditor, log); err != nil {
 		log.WithError(err).Error("there may be nobody who can log in to the pages")
 	}
 }
 
-func makeAdministrator(ctx context.Context, config *Config, store auth.UserStore, log logrus.FieldLogger) error {
+func makeAdministrator(ctx context.Context, config *Config, store auth.UserStore, auditor auth.Auditor, log logrus.FieldLogger) error {
 	users, err := store.Users(ctx)
 	if err != nil || len(users) > 0 {
 		return err //nolint:wrapcheck // it says all there is to say
@@ -43,11 +43,14 @@ func makeAdministrator(ctx context.Context, config *Config, store auth.UserStore
 		return nil
 	case err != nil:
 		return err //nolint:wrapcheck // it says all there is to say
-	case given != "":
-		log.WithField("user", firstUser).Info("the first administrator has the password of adminPasswordFile until the first login")
-	default: // the one secret that is told here, and this once
-		log.WithFields(logrus.Fields{"user": firstUser, "oneTimePassword": password}).Warn("the first administrator can log in once with this password, which is told here and never again")
 	}
+	auditor.Audit(ctx, &auth.AuditEntry{Actor: auth.System("first start"), Action: "user created", Subject: firstUser, Details: map[string]any{"role": auth.RoleAdministrator}})
+	if given != "" {
+		log.WithField("user", firstUser).Info("the first administrator has the password of adminPasswordFile until the first login")
+		return nil
+	}
+	// The one secret that is told here, and this once.
+	log.WithFields(logrus.Fields{"user": firstUser, "oneTimePassword": password}).Warn("the first administrator can log in once with this password, which is told here and never again")
 	return nil
 }
 

@@ -51,7 +51,8 @@ type Config struct {
 	TokenDir        string `koanf:"tokenDir"`        // directory whose files are API tokens beside those in the database; default none
 	TokenAccessType string `koanf:"tokenAccessType"` // access type of the tokens of tokenDir; default Review
 
-	AdminPasswordFile string `koanf:"adminPasswordFile"` // file with the one-time password of the first administrator of the pages; default: a random one that the log tells once
+	AdminPasswordFile string   `koanf:"adminPasswordFile"` // file with the one-time password of the first administrator of the pages; default: a random one that the log tells once
+	TrustedProxies    []string `koanf:"trustedProxies"`    // networks and addresses of proxies whose X-Forwarded-For is believed; default none
 
 	PolicyFiles       []string `koanf:"policyFiles"`       // YAML files of policies beside the built-in ones, or directories of such files
 	AllowedRegistries []string `koanf:"allowedRegistries"` // patterns for built-in policy 4
@@ -91,6 +92,7 @@ type Config struct {
 
 	DecisionRetentionDays int   `koanf:"decisionRetentionDays"` // how long decisions are kept; 0: for ever; default 365
 	FlipRetentionDays     int   `koanf:"flipRetentionDays"`     // how long flips are kept, but for the last of an image that is judged again; 0: for ever; default 90
+	AuditRetentionDays    int   `koanf:"auditRetentionDays"`    // how long the audit log is kept; 0: for ever; default 365
 	MaxFlips              int64 `koanf:"maxFlips"`              // flips beyond that many are deleted before their time; 0: no limit; default 100,000
 }
 
@@ -98,7 +100,7 @@ func defaults() map[string]any {
 	return map[string]any{
 		"dataDir": defaultDataDir(), "listen": ":9080", "maxInFlight": 1024, "tokenAccessType": string(auth.AccessReview), "platforms": []string{"linux/amd64"},
 		"registryKeychains": []string{keychainDocker}, "resolveTtl": "30s", "scanTimeout": "10m", "maxImageBytes": int64(16) << 30,
-		"decisionRetentionDays": 365, "flipRetentionDays": 90, "maxFlips": 100_000,
+		"decisionRetentionDays": 365, "flipRetentionDays": 90, "auditRetentionDays": 365, "maxFlips": 100_000,
 	}
 }
 
@@ -164,6 +166,7 @@ func addScanFlags(flags *pflag.FlagSet) {
 func addRetentionFlags(flags *pflag.FlagSet) {
 	flags.Int("decision-retention-days", 0, "how long decisions are kept; 0: for ever (default 365)")
 	flags.Int("flip-retention-days", 0, "how long flips are kept, but for the last of an image that is judged again; 0: for ever (default 90)")
+	flags.Int("audit-retention-days", 0, "how long the audit log is kept; 0: for ever (default 365)")
 	flags.Int64("max-flips", 0, "how many flips are kept; 0: no limit (default 100000)")
 }
 
@@ -216,8 +219,9 @@ func keys() map[string]string {
 	for _, flag := range []string{
 		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight", "public-url",
 		"review-key-dir", "token-dir", "token-access-type", "admin-password-file",
+		"trusted-proxies",
 		"policy-files", "allowed-registries", "platforms", "kubeconfig", "registry-keychains", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-config-dir", "registry-ca-files", "registry-rate-limit", "registry-max-connections", "layer-toc", "resolve-ttl", "scan-timeout", "scan-concurrency",
-		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio", "decision-retention-days", "flip-retention-days", "max-flips",
+		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio", "decision-retention-days", "flip-retention-days", "audit-retention-days", "max-flips",
 		"feed-url", "feed-update-interval",
 		"download-dir", "download-sources", "download-ecosystems", "download-ca-files", "osv-url", "nvd-url", "cve-url", "epss-url", "kev-url",
 	} {
@@ -269,6 +273,9 @@ func (c *Config) validate() error {
 	if c.PlainHTTP && c.TLSCertFile != "" {
 		errs = append(errs, errors.New("plainHttp and tlsCertFile exclude each other"))
 	}
+	if _, err := auth.ParseProxies(c.TrustedProxies); err != nil {
+		errs = append(errs, fmt.Errorf("trustedProxies: %w", err))
+	}
 	if _, err := auth.ParseAccessType(c.TokenAccessType); err != nil {
 		errs = append(errs, fmt.Errorf("tokenAccessType: %w", err))
 	}
@@ -296,13 +303,13 @@ func (c *Config) validateNumbers() error {
 	for name, value := range map[string]int64{
 		"feedUpdateInterval": int64(c.FeedUpdateInterval), "resolveTtl": int64(c.ResolveTTL), "scanTimeout": int64(c.ScanTimeout), "scanConcurrency": int64(c.ScanConcurrency), "maxImageBytes": c.MaxImageBytes, "maxInFlight": int64(c.MaxInFlight),
 		"registryMaxConnections": int64(c.RegistryMaxConnections), "maxLayerBytes": c.MaxLayerBytes, "maxUncompressedBytes": c.MaxUncompressedBytes, "maxRatio": c.MaxRatio,
-		"decisionRetentionDays": int64(c.DecisionRetentionDays), "flipRetentionDays": int64(c.FlipRetentionDays), "maxFlips": c.MaxFlips,
+		"decisionRetentionDays": int64(c.DecisionRetentionDays), "flipRetentionDays": int64(c.FlipRetentionDays), "auditRetentionDays": int64(c.AuditRetentionDays), "maxFlips": c.MaxFlips,
 	} {
 		if value < 0 {
 			errs = append(errs, fmt.Errorf("%s: %d is negative", name, value))
 		}
 	}
-	for name, days := range map[string]int{"decisionRetentionDays": c.DecisionRetentionDays, "flipRetentionDays": c.FlipRetentionDays} {
+	for name, days := range map[string]int{"decisionRetentionDays": c.DecisionRetentionDays, "flipRetentionDays": c.FlipRetentionDays, "auditRetentionDays": c.AuditRetentionDays} {
 		if days > maxRetentionDays {
 			errs = append(errs, fmt.Errorf("%s: %d is more than %d; 0 keeps them for ever", name, days, maxRetentionDays))
 		}

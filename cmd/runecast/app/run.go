@@ -217,14 +217,20 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	handler := admission.NewHandler(admission.HandlerConfig{
 		Authorizer: authorizer{authenticator}, Policies: e.policies, Recorder: recorder, Metrics: m, Log: log, MaxInFlight: config.MaxInFlight, Reviewer: reviewer,
 	})
-	firstAdministrator(ctx, config, s, log)
+	auditor := auth.NewAuditLog(s, log, nil)
+	m.counter("runecast_audit_unstored_total", "Entries of the audit log that could not be stored and are in the log alone.", func() float64 { return float64(auditor.Unstored()) })
+	proxies, err := auth.ParseProxies(config.TrustedProxies)
+	if err != nil {
+		return nil, errors.Join(err, closeStore(s))
+	}
+	firstAdministrator(ctx, config, s, auditor, log)
 	sessions := auth.NewSessions(s, nil)
 	rest := func(mux *http.ServeMux) { //nolint:contextcheck // each request has its own
 		web.Register(mux, web.Options{
-			Store: s, Policies: e.policies, Reviewer: reviewer, Recorder: recorder, Authenticator: authenticator, Feed: e.feedInfo, Version: buildVersion().Version, PublicURL: config.PublicURL, Log: log,
+			Store: s, Policies: e.policies, Reviewer: reviewer, Recorder: recorder, Authenticator: authenticator, Auditor: auditor, Feed: e.feedInfo, Version: buildVersion().Version, PublicURL: config.PublicURL, Log: log,
 		})
 		ui.Register(mux, ui.Options{
-			Store: s, Policies: e.policies, Reviewer: reviewer, Sessions: sessions, BehindProxy: config.PlainHTTP, Log: log,
+			Store: s, Policies: e.policies, Reviewer: reviewer, Sessions: sessions, Auditor: auditor, Log: log,
 		})
 	}
 	if _, failure := e.feedInfo(); failure != nil {
@@ -243,10 +249,10 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 		Store: s, Feeds: e.feeds, Policies: e.policies, Log: log, Flipped: m.Flipped, Busy: func() bool { return handler.InFlight() > 0 },
 	})
 	keep := retention.New(retention.Options{
-		Store: s, Log: log, Pruned: m.Pruned, Decisions: days(config.DecisionRetentionDays), Flips: days(config.FlipRetentionDays), MaxFlips: config.MaxFlips,
+		Store: s, Log: log, Pruned: m.Pruned, Decisions: days(config.DecisionRetentionDays), Flips: days(config.FlipRetentionDays), Audit: days(config.AuditRetentionDays), MaxFlips: config.MaxFlips,
 	})
 	return &server{
-		handler: routes(handler, h, m, rest), health: h, engine: e, store: s, metrics: m,
+		handler: proxies.Handler(routes(handler, h, m, rest)), health: h, engine: e, store: s, metrics: m,
 		loops: append(loops, again.Run, keep.Run),
 	}, nil
 }

@@ -69,6 +69,7 @@ its feed by itself, at once and every hour; where that fails the one in place st
 	flags.String("token-access-type", "", "access `type` of the tokens of --token-dir (default Review)")
 	flags.String("admin-password-file", "", "`file` with the one-time password of the pages' first administrator, admin (default: the log tells one)")
 	flags.String("public-url", "", "`https://host[:port]` where people find the pages: denials, warnings, scan requests and notifications link there (default none)")
+	flags.StringSlice("trusted-proxies", nil, "`networks` and addresses of proxies whose X-Forwarded-For is believed (default none)")
 	flags.Int("max-in-flight", 0, "reviews handled at a time (default 1024)")
 	flags.StringSlice("platforms", nil, "`os/arch` of the cluster's nodes, for workloads that do not say (default linux/amd64)")
 	return cmd

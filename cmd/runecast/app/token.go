@@ -39,6 +39,12 @@ func (c *command) withStore(ctx context.Context, do func(*store.Store) error) (e
 	return do(s)
 }
 
+// audit takes note of what a command did to the database. The log of a command tells warnings alone, and this is none.
+func (c *command) audit(ctx context.Context, s *store.Store, action, subject string, details map[string]any) {
+	entry := &auth.AuditEntry{Actor: auth.System("command line"), Action: action, Subject: subject, Details: details}
+	auth.NewAuditLog(s, c.log, nil).Audit(ctx, entry)
+}
+
 func newTokenCreate(c *command) *cobra.Command {
 	var (
 		output     outputFlag
@@ -68,6 +74,7 @@ func newTokenCreate(c *command) *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("create the token: %w", err)
 				}
+				c.audit(cmd.Context(), s, "token created", token.ID, map[string]any{"name": token.Name, "accessType": token.AccessType})
 				return c.printToken(&output, secret, &token, quiet)
 			})
 		},
@@ -147,6 +154,7 @@ func newTokenRevoke(c *command) *cobra.Command {
 				if !found {
 					return fmt.Errorf("there is no live token with the id %q: see runecast token list", args[0])
 				}
+				c.audit(cmd.Context(), s, "token revoked", args[0], nil)
 				if _, err := fmt.Fprintf(c.streams.Out, "token %s is revoked; running servers refuse it within two seconds\n", args[0]); err != nil {
 					return fmt.Errorf("write: %w", err)
 				}

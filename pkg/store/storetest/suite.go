@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/runecast/runecast/pkg/auth"
 	"github.com/runecast/runecast/pkg/inventory"
 	"github.com/runecast/runecast/pkg/rematch"
 	"github.com/runecast/runecast/pkg/store"
@@ -23,6 +24,10 @@ func Run(t *testing.T, b Backend) {
 		{"a token is created once", testTokenOnce},
 		{"a token is revoked once", testTokenRevoke},
 		{"the last use of a token only goes forward", testTokenTouch},
+		{"an audit entry comes back with every field", testAuditRoundTrip},
+		{"the audit log is listed in pages", testAuditPages},
+		{"the audit log is filtered", testAuditFilters},
+		{"old audit entries are pruned", testPruneAudit},
 		{"a decision comes back with every field", testDecisionRoundTrip},
 		{"a decision is created once", testDecisionOnce},
 		{"decisions are created together", testDecisionsTogether},
@@ -84,6 +89,15 @@ func calls() []call {
 			return err
 		}},
 		{"TouchToken", true, func(ctx context.Context, s *store.Store) error { return s.TouchToken(ctx, "id", when()) }},
+		{"CreateAuditEntry", true, func(ctx context.Context, s *store.Store) error {
+			e := sampleEntry(900)
+			return s.CreateAuditEntry(ctx, &e)
+		}},
+		{"AuditEntries", false, func(ctx context.Context, s *store.Store) error {
+			_, _, err := s.AuditEntries(ctx, &auth.AuditQuery{})
+			return err
+		}},
+		{"PruneAudit", true, func(ctx context.Context, s *store.Store) error { _, err := s.PruneAudit(ctx, when(), 1); return err }},
 		{"CreateDecision", true, func(ctx context.Context, s *store.Store) error { return s.CreateDecision(ctx, Decision(900)) }},
 		{"Decisions", false, func(ctx context.Context, s *store.Store) error {
 			_, _, err := s.Decisions(ctx, store.DecisionFilter{})

@@ -66,7 +66,7 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, nil, badForm(err))
 		return
 	}
-	form, address := loginForm{r.PostForm.Get("name"), ownPath(r.PostForm.Get("next"))}, s.address(r)
+	form, address := loginForm{r.PostForm.Get("name"), ownPath(r.PostForm.Get("next"))}, auth.AddressOf(r.Context())
 	id, user, err := s.Sessions.Login(r.Context(), form.Name, r.PostForm.Get("password"), address)
 	code := http.StatusUnauthorized
 	switch {
@@ -76,7 +76,7 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 				s.Log.WithError(failed).Warn("the session before cannot be ended")
 			}
 		}
-		s.audit(user, "logged in", logrus.Fields{"address": address})
+		s.audit(r, user, "logged in", "", nil)
 		setSession(w, id)
 		http.Redirect(w, r, form.Next, http.StatusSeeOther)
 		return
@@ -95,7 +95,7 @@ func (s *server) logout(w http.ResponseWriter, r *http.Request, user *auth.User)
 	if err := s.Sessions.Logout(r.Context(), sessionOf(r)); err != nil {
 		return err //nolint:wrapcheck // it says all there is to say
 	}
-	s.audit(user, "logged out", nil)
+	s.audit(r, user, "logged out", "", nil)
 	setSession(w, "")
 	http.Redirect(w, r, loginPath, http.StatusSeeOther)
 	return nil
@@ -118,7 +118,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, user *au
 	if password != r.PostForm.Get("again") {
 		return refuse(http.StatusUnprocessableEntity, "The new password was not typed alike both times.")
 	}
-	address := s.address(r)
+	address := auth.AddressOf(r.Context())
 	err := s.Sessions.ChangePassword(r.Context(), user.Name, old, password, address)
 	request, bad := errors.AsType[*auth.RequestError](err)
 	switch {
@@ -131,7 +131,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, user *au
 	case err != nil:
 		return err //nolint:wrapcheck // it says all there is to say
 	}
-	s.audit(user, "password changed", nil)
+	s.audit(r, user, "password changed", user.Name, nil)
 	id, _, err := s.Sessions.Login(r.Context(), user.Name, password, address)
 	if err != nil {
 		return err //nolint:wrapcheck // it says all there is to say

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/sirupsen/logrus"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/runecast/runecast/pkg/auth"
@@ -88,7 +87,7 @@ func (s *server) createToken(w http.ResponseWriter, r *http.Request, user *auth.
 	if err != nil {
 		return err //nolint:wrapcheck // it says all there is to say
 	}
-	s.audit(user, "token created", logrus.Fields{"token": token.ID, "name": token.Name, "accessType": token.AccessType})
+	s.audit(r, user, "token created", token.ID, map[string]any{"name": token.Name, "accessType": token.AccessType})
 	return s.showTokens(w, r, view{User: user}, secret)
 }
 
@@ -101,7 +100,7 @@ func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, user *auth.
 	if !found {
 		return problem{http.StatusNotFound, "There is no live token of that id."}
 	}
-	s.audit(user, "token revoked", logrus.Fields{"token": id})
+	s.audit(r, user, "token revoked", id, nil)
 	http.Redirect(w, r, "/tokens", http.StatusSeeOther)
 	return nil
 }
@@ -145,7 +144,7 @@ func (s *server) createUser(w http.ResponseWriter, r *http.Request, user *auth.U
 	case err != nil:
 		return err //nolint:wrapcheck // it says all there is to say
 	}
-	s.audit(user, "user created", logrus.Fields{"user": name, "role": role})
+	s.audit(r, user, "user created", name, map[string]any{"role": role})
 	return s.showUsers(w, r, view{User: user}, userPage{Name: name, Password: password})
 }
 
@@ -162,7 +161,7 @@ func (s *server) deleteUser(w http.ResponseWriter, r *http.Request, user *auth.U
 	if !found {
 		return problem{http.StatusNotFound, "There is no user of that name."}
 	}
-	s.audit(user, "user deleted", logrus.Fields{"user": name})
+	s.audit(r, user, "user deleted", name, nil)
 	http.Redirect(w, r, "/users", http.StatusSeeOther)
 	return nil
 }

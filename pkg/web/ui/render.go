@@ -3,10 +3,8 @@ package ui
 import (
 	"bytes"
 	"html/template"
-	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/runecast/runecast/pkg/auth"
@@ -47,7 +45,7 @@ func parse() map[string]*template.Template {
 		"percent": func(f float64) string { return strconv.FormatFloat(100*f, 'f', 1, 64) + " %" },
 	}
 	pages := map[string]*template.Template{}
-	for _, name := range []string{"error", "login", "password", "scans", "scan", "vulnerability", "policies", "policy", "tokens", "users"} {
+	for _, name := range []string{"error", "login", "password", "scans", "scan", "vulnerability", "policies", "policy", "tokens", "users", "audit"} {
 		frame := template.New("frame.html").Funcs(functions)
 		pages[name] = template.Must(frame.ParseFS(files, "templates/frame.html", "templates/"+name+".html"))
 	}
@@ -67,13 +65,4 @@ func (s *server) render(w http.ResponseWriter, code int, page string, v view) {
 	if _, err := b.WriteTo(w); err != nil {
 		s.Log.WithError(err).Debug("a page could not be written")
 	}
-}
-
-// lastAddress is the last address of a list; "" where it is none.
-func lastAddress(list string) string {
-	text := strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:])
-	if net.ParseIP(text) == nil {
-		return ""
-	}
-	return text
 }

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"github.com/runecast/runecast/pkg/admission"
 	"github.com/runecast/runecast/pkg/auth"
 	"github.com/runecast/runecast/pkg/policy"
@@ -196,7 +194,7 @@ func (s *server) scanImages(w http.ResponseWriter, r *http.Request, user *auth.U
 	if err := s.Store.CreateDecisions(r.Context(), []*admission.Decision{decision}); err != nil {
 		return fmt.Errorf("store the scan: %w", err)
 	}
-	s.audit(user, "scan requested", logrus.Fields{"scan": decision.ID, "images": references, "policy": p.ID})
+	s.audit(r, user, "scan requested", decision.ID, map[string]any{"images": references, "policy": p.ID})
 	http.Redirect(w, r, scansPath+"/"+decision.ID, http.StatusSeeOther) //nolint:gosec // the id is ours
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"embed"
 	"errors"
 	"html/template"
-	"net"
 	"net/http"
 	"time"
 
@@ -35,18 +34,19 @@ type Store interface {
 	ScanStore
 	auth.TokenStore
 	auth.UserStore
+	auth.AuditStore
 	admission.DecisionStore
 }
 
-// Options is what the pages work with. All of it is required but BehindProxy and Now.
+// Options is what the pages work with. All of it is required but Now. Whose a request is auth.AddressOf tells.
 type Options struct {
-	Store       Store
-	Policies    *policy.Set
-	Reviewer    *admission.Reviewer
-	Sessions    *auth.Sessions
-	BehindProxy bool // requests come from a proxy, which tells in X-Forwarded-For whose they are
-	Log         logrus.FieldLogger
-	Now         func() time.Time // default time.Now
+	Store    Store
+	Policies *policy.Set
+	Reviewer *admission.Reviewer
+	Sessions *auth.Sessions
+	Auditor  auth.Auditor // told of every change, login and logout
+	Log      logrus.FieldLogger
+	Now      func() time.Time // default time.Now
 }
 
 //go:embed templates static
@@ -68,7 +68,7 @@ type server struct {
 type handler func(w http.ResponseWriter, r *http.Request, user *auth.User) error
 
 // Register puts the pages on a mux, each on a path of its own.
-func Register(mux *http.ServeMux, options Options) {
+func Register(mux *http.ServeMux, options Options) { //nolint:gocritic // made once; a value cannot be changed behind its back
 	if options.Now == nil {
 		options.Now = time.Now
 	}
@@ -97,6 +97,7 @@ func Register(mux *http.ServeMux, options Options) {
 		"GET /tokens":               {auth.ActionManage, s.tokens},
 		"POST /tokens":              {auth.ActionManage, s.createToken},
 		"POST /tokens/{id}/revoke":  {auth.ActionManage, s.revokeToken},
+		"GET /audit":                {auth.ActionManage, s.auditLog},
 		"GET /users":                {auth.ActionManage, s.users},
 		"POST /users":               {auth.ActionManage, s.createUser},
 		"POST /users/{name}/delete": {auth.ActionManage, s.deleteUser},
@@ -161,26 +162,4 @@ func (s *server) fail(w http.ResponseWriter, user *auth.User, err error) {
 		p = problem{http.StatusInternalServerError, "This cannot be answered now: see the server's log."}
 	}
 	s.render(w, p.code, "error", view{User: user, Title: http.StatusText(p.code), Data: p.text})
-}
-
-// audit tells the log who changed what.
-func (s *server) audit(user *auth.User, what string, fields logrus.Fields) {
-	s.Log.WithFields(fields).WithFields(logrus.Fields{"by": user.Name, "audit": true}).Info(what)
-}
-
-// address is whose attempts to log in are counted together.
-func (s *server) address(r *http.Request) string {
-	if s.BehindProxy {
-		// The proxy writes the last one, whatever a client sends.
-		if all := r.Header.Values("X-Forwarded-For"); len(all) > 0 {
-			if ip := lastAddress(all[len(all)-1]); ip != "" {
-				return ip
-			}
-		}
-	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
