@@ -3,8 +3,11 @@ package ui
 import (
 	"bytes"
 	"html/template"
+	"io/fs"
 	"net/http"
+	"path"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/runecast/runecast/pkg/auth"
@@ -16,6 +19,8 @@ type view struct {
 	User   *auth.User // nil: nobody is logged in
 	Notice string     // why a form was refused
 	Data   any        // of the page itself
+
+	page string // the template, which render sets
 }
 
 // May is for templates: what a user may not do is not offered.
@@ -32,6 +37,12 @@ func (v view) May(action string) bool {
 	return v.User.Role.May(auth.ActionRead)
 }
 
+// severityCount is a number of findings of one severity.
+type severityCount struct {
+	Name, Letter string
+	Count        int
+}
+
 // parse reads the templates: each page within the frame. They are part of the program, so a fault is one of the program.
 func parse() map[string]*template.Template {
 	functions := template.FuncMap{
@@ -42,12 +53,28 @@ func parse() map[string]*template.Template {
 			return t.UTC().Format("2006-01-02 15:04:05 UTC")
 		},
 		"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"asset":   readAssets().address,
+		"severity": func(name string, count int) severityCount {
+			letter := strings.ToUpper(name[:1])
+			if name == "unknown" {
+				letter = "?"
+			}
+			return severityCount{name, letter, count}
+		},
 		"percent": func(f float64) string { return strconv.FormatFloat(100*f, 'f', 1, 64) + " %" },
 	}
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		panic("the program's templates cannot be listed: " + err.Error())
+	}
 	pages := map[string]*template.Template{}
-	for _, name := range []string{"error", "login", "password", "scans", "scan", "vulnerability", "policies", "policy", "tokens", "users", "audit"} {
+	for _, file := range names {
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		if name == "frame" {
+			continue
+		}
 		frame := template.New("frame.html").Funcs(functions)
-		pages[name] = template.Must(frame.ParseFS(files, "templates/frame.html", "templates/"+name+".html"))
+		pages[name] = template.Must(frame.ParseFS(files, "templates/frame.html", file))
 	}
 	return pages
 }
@@ -55,6 +82,7 @@ func parse() map[string]*template.Template {
 // render writes a page, whole or not at all.
 func (s *server) render(w http.ResponseWriter, code int, page string, v view) {
 	var b bytes.Buffer
+	v.page = page
 	if err := s.pages[page].Execute(&b, v); err != nil {
 		s.Log.WithError(err).WithField("page", page).Error("a page cannot be made")
 		http.Error(w, "This page cannot be made: see the server's log.", http.StatusInternalServerError)

@@ -55,9 +55,10 @@ var files embed.FS
 // maxForm is how many bytes a form may have.
 const maxForm = 128 << 10
 
-// contentPolicy lets a page load its own style sheet and send its own forms, and nothing else
+// contentPolicy lets a page load its own files, ask its own server and send its own forms, and nothing else
 // (https://www.w3.org/TR/CSP3/).
-const contentPolicy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 type server struct {
 	Options
@@ -80,7 +81,7 @@ func Register(mux *http.ServeMux, options Options) { //nolint:gocritic // made o
 	add("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, scansPath, http.StatusSeeOther) })
 	add("GET /login", s.loginPage)
 	add("POST /login", s.login)
-	add("GET /static/style.css", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "static/style.css") })
+	add("GET /static/{file}", readAssets().serve)
 	for pattern, p := range map[string]struct {
 		action auth.Action
 		handle handler
