@@ -51,6 +51,20 @@ test: ## Run every test that needs no Docker
 test-race: ## Run the tests of concurrent code under the race detector
 	go test -race -timeout 20m ./pkg/admission/... ./pkg/auth/... ./pkg/feed/... ./pkg/image/... ./pkg/scan/... ./pkg/workload/...
 
+# What the pages are looked at with, and where the pictures of them are written.
+AXE_VERSION := 4.14.1
+AXE := $(CURDIR)/.cache/axe-core-$(AXE_VERSION)/package/axe.min.js
+PICTURES ?= $(CURDIR)/.cache/pictures
+
+.PHONY: test-browser
+test-browser: $(AXE) ## Use the pages in a headless Chromium, check them with axe-core, write pictures of them (Chromium, npm)
+	RUNECAST_REQUIRE_BROWSER=1 RUNECAST_AXE='$(AXE)' RUNECAST_PICTURES='$(PICTURES)' go test -tags browser -count=1 -timeout 10m ./e2e/browser
+
+$(AXE):
+	mkdir -p $(CURDIR)/.cache/axe-core-$(AXE_VERSION)
+	cd $(CURDIR)/.cache/axe-core-$(AXE_VERSION) && npm pack --silent axe-core@$(AXE_VERSION) >/dev/null && tar xzf axe-core-$(AXE_VERSION).tgz package/axe.min.js
+	touch $@
+
 .PHONY: test-certgen
 test-certgen: $(TOOLS)/certmanager ## Try certgen against real API servers: kills, rotation under load, beside cert-manager (two minutes)
 	RUNECAST_REQUIRE_APISERVER=1 go test -tags certgen -count=1 -timeout 10m ./e2e/certgen

@@ -53,7 +53,11 @@ require (
 	sigs.k8s.io/yaml v1.6.0
 )
 
-require github.com/danielgtaylor/huma/v2 v2.37.2
+require (
+	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/chromedp v0.23.0
+	github.com/danielgtaylor/huma/v2 v2.37.2
+)
 
 require (
 	al.essio.dev/pkg/shellescape v1.5.1 // indirect

@@ -28,7 +28,10 @@ func TestPublicURL(t *testing.T) {
 		t.Fatalf("%q", lines)
 	}
 	_, answer = s.do(http.MethodPost, "/api/v1/scan-requests", `{"imageNames": ["`+h.vulnerable+`"]}`)
-	var scan struct{ ID, URL string }
+	var scan struct {
+		ID  string `json:"id"`
+		URL string `json:"url"`
+	}
 	if err := json.Unmarshal([]byte(answer), &scan); err != nil || scan.URL != "https://runecast.example/scans/"+scan.ID {
 		t.Errorf("%v %s", err, answer)
 	}

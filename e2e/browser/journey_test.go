@@ -1,0 +1,142 @@
+//go:build browser
+
+package browser
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// journey is what the parts of the test share.
+type journey struct {
+	*tab
+	axe   string
+	token string
+	scan  string // path of the denied scan's page
+	vuln  string // path of a vulnerability's page
+}
+
+// TestPages goes through the pages as the people do for whom they are made. The parts build upon each other.
+func TestPages(t *testing.T) {
+	script := axe(t)
+	chromium(t)
+	s := start(t)
+	j := &journey{tab: open(t, s), axe: script}
+	for _, part := range []struct {
+		name string
+		do   func()
+	}{
+		{"log in", j.logIn},
+		{"create a token", j.createToken},
+		{"a review is denied", j.review},
+		{"open the scan", j.openScan},
+		{"open a vulnerability", j.openVulnerability},
+		{"every page", j.pages},
+		{"keyboard", j.keyboard},
+	} {
+		if !t.Run(part.name, func(t *testing.T) { j.t, j.s.t = t, t; part.do() }) {
+			t.Logf("the server's log: %s", tail(s.log.String()))
+			return
+		}
+	}
+}
+
+func tail(text string) string { return text[max(0, len(text)-3000):] }
+
+func (j *journey) logIn() {
+	j.inspect("login", "/login", j.axe)
+	j.visit("/scans")
+	if !strings.HasPrefix(j.path(), "/login?next=") {
+		j.t.Fatalf("without a login one is at %s", j.path())
+	}
+	j.run(chromedp.SendKeys(chromedp.CSS("#name"), "admin"), chromedp.SendKeys(chromedp.CSS("#password"), oneTime))
+	j.press("Log in")
+	j.inspect("password", "/password", j.axe)
+	j.run(chromedp.SendKeys(chromedp.CSS("#old"), oneTime), chromedp.SendKeys(chromedp.CSS("#password"), password), chromedp.SendKeys(chromedp.CSS("#again"), password))
+	j.press("Change password")
+	j.quiet("log in")
+}
+
+func (j *journey) createToken() {
+	j.inspect("tokens-empty", "/tokens", j.axe)
+	j.run(chromedp.SendKeys(chromedp.CSS("#name"), hostile), chromedp.SetValue(chromedp.CSS("#access"), "Review"))
+	j.press("Create token")
+	j.token = j.text("#secret")
+	if len(j.token) != 36 {
+		j.t.Fatalf("the token is %q", j.token)
+	}
+	j.shows(hostile, "Review", "live")
+	j.picture("token-created")
+	j.quiet("create a token")
+}
+
+func (j *journey) review() {
+	answer := j.s.review(j.token, j.s.vulnerable)
+	if !strings.Contains(answer, `"allowed":false`) || !strings.Contains(answer, "Rejected by policy 2") {
+		j.t.Fatal(answer)
+	}
+	if answer = j.s.review(j.token, j.s.fixed); !strings.Contains(answer, `"allowed":true`) {
+		j.t.Fatal(answer)
+	}
+	until(j.t, "the scans are in the list", func() bool {
+		j.visit("/scans?image=" + strings.ReplaceAll(j.s.vulnerable, ":", "%3A") + "&evaluation=no")
+		return strings.Contains(j.text("main"), "K8s admission controller") && strings.Contains(j.text("main"), "Not compliant")
+	})
+}
+
+func (j *journey) openScan() {
+	j.visit("/scans?trigger=K8s+admission+controller&evaluation=no")
+	j.submit(chromedp.Click(chromedp.CSS("tbody a")))
+	j.scan = j.path()
+	until(j.t, "the findings are stored", func() bool {
+		j.visit(j.scan)
+		return strings.Contains(j.text("main"), "CVE-2021-3711")
+	})
+	j.shows("Not compliant", "Pod", "web", "shop", "system:serviceaccount:shop:deployer", "sha256:", "linux/amd64", "Rejected by policy 2", "1.1.1d-0+deb10u7", "3.1 %")
+	j.quiet("open the scan")
+}
+
+func (j *journey) openVulnerability() {
+	j.follow("CVE-2021-33574")
+	j.vuln = j.path()
+	j.shows("CVE-2021-33574", "Use after free in mq_notify", "40.0 %", "2024-02-02", "ransomware", "libc6")
+	j.quiet("open a vulnerability")
+}
+
+func (j *journey) pages() {
+	for _, page := range []struct{ name, path string }{
+		{"scans", "/scans"},
+		{"scans-none", "/scans?image=nothing-like-this"},
+		{"scan", j.scan},
+		{"vulnerability", j.vuln},
+		{"policies", "/policies"},
+		{"policy", "/policies/2"},
+		{"tokens", "/tokens"},
+		{"users", "/users"},
+		{"audit", "/audit"},
+	} {
+		j.t.Run(page.name, func(t *testing.T) {
+			outer := j.t
+			defer func() { j.t = outer }()
+			j.t = t
+			j.inspect(page.name, page.path, j.axe)
+		})
+	}
+	j.look(360, "light")
+	j.visit("/scans")
+	j.run(chromedp.Click(chromedp.CSS(".menu > summary")))
+	j.picture("menu-360-light")
+	j.look(1280, "light")
+}
+
+func (j *journey) keyboard() {
+	j.skips("/scans")
+	for _, path := range []string{"/scans", j.scan, j.vuln, "/policies", "/tokens", "/users", "/audit"} {
+		j.walk(path)
+	}
+	j.look(360, "light")
+	j.walk("/scans")
+	j.look(1280, "light")
+}
