@@ -58,12 +58,12 @@ func HashPassword(password string) string {
 func VerifyPassword(hash, password string) (bool, error) {
 	rest, ok := strings.CutPrefix(hash, argonPrefix)
 	salt64, tag64, both := strings.Cut(rest, "$")
-	if !ok || !both {
+	if !ok || !both || strings.ContainsAny(rest, "\r\n") { // which base64 would pass over
 		return false, errors.New("the stored password is no hash of this version")
 	}
-	salt, saltErr := base64.RawStdEncoding.DecodeString(salt64)
-	tag, tagErr := base64.RawStdEncoding.DecodeString(tag64)
-	if err := errors.Join(saltErr, tagErr); err != nil || len(tag) != argonTag {
+	salt, saltErr := base64.RawStdEncoding.Strict().DecodeString(salt64)
+	tag, tagErr := base64.RawStdEncoding.Strict().DecodeString(tag64)
+	if err := errors.Join(saltErr, tagErr); err != nil || len(salt) != argonSalt || len(tag) != argonTag {
 		return false, errors.New("the stored password is damaged")
 	}
 	got := argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonThreads, argonTag)

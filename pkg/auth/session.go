@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
@@ -17,29 +18,23 @@ const (
 const (
 	sessionBytes = 32 // random bytes of a session's id
 	touchAfter   = time.Minute
-	maxHashing   = 2 // passwords hashed at a time: each takes 19 MiB
 )
 
-// Errors of a login.
-var (
-	ErrBadLogin  = errors.New("the name or the password is wrong")
-	ErrThrottled = errors.New("too many attempts: wait a quarter of an hour")
-	ErrNoSession = errors.New("there is no session: log in")
-)
+// ErrNoSession says that there is no session, or none any more.
+var ErrNoSession = errors.New("there is no session: log in")
 
 // PageStore is what logins need of the store.
 type PageStore interface {
 	UserStore
+	IdentityStore
 	SessionStore
 }
 
 // Sessions logs users in and knows their sessions. It is safe for concurrent use.
 type Sessions struct {
-	store   PageStore
-	now     func() time.Time
-	tries   throttle
-	hashing chan struct{}
-	nobody  string // a hash to compare with where there is no such user, so that both take as long
+	store PageStore
+	now   func() time.Time
+	gate  *gate
 }
 
 // NewSessions makes a Sessions; now defaults to time.Now.
@@ -47,63 +42,20 @@ func NewSessions(store PageStore, now func() time.Time) *Sessions {
 	if now == nil {
 		now = time.Now
 	}
-	return &Sessions{store: store, now: now, hashing: make(chan struct{}, maxHashing), nobody: HashPassword(randomText(passwordBytes))}
+	return &Sessions{store: store, now: now, gate: newGate()}
 }
 
-// Login checks a password and begins a session, always one with a new id, which it gives back. ErrBadLogin tells neither that a name
-// is known nor that it is not; ErrThrottled comes after 10 attempts as one user or 50 of one address in 15 minutes.
-func (s *Sessions) Login(ctx context.Context, name, password, address string) (string, *User, error) {
-	user, err := s.check(ctx, name, password, address)
-	if err != nil {
-		return "", nil, err
-	}
+// begin begins a session, always one with a new id, which it gives back.
+func (s *Sessions) begin(ctx context.Context, user *User) (string, error) {
 	now := s.now().UTC().Truncate(time.Microsecond)
 	if err := s.store.PruneSessions(ctx, now.Add(-SessionAbsolute), now.Add(-SessionIdle)); err != nil {
-		return "", nil, fmt.Errorf("log in: %w", err)
+		return "", fmt.Errorf("log in: %w", err)
 	}
 	id := randomText(sessionBytes)
-	if err := s.store.CreateSession(ctx, &Session{Hash: sessionHash(id), User: user.Name, CreatedAt: now, SeenAt: now}); err != nil {
-		return "", nil, fmt.Errorf("log in: %w", err)
+	if err := s.store.CreateSession(ctx, &Session{Hash: sessionHash(id), User: user.Name, Stamp: stamp(user), CreatedAt: now, SeenAt: now}); err != nil {
+		return "", fmt.Errorf("log in: %w", err)
 	}
-	return id, user, nil
-}
-
-// check gives the user whose name and password these are.
-func (s *Sessions) check(ctx context.Context, name, password, address string) (*User, error) {
-	if !userName.MatchString(name) || len(password) > maxPassword {
-		name, password = "", ""
-	}
-	now := s.now()
-	if !s.tries.take("address "+address, perAddress, now) || !s.tries.take("user "+name, perUser, now) {
-		return nil, ErrThrottled
-	}
-	user, err := s.store.User(ctx, name)
-	if err != nil {
-		return nil, fmt.Errorf("log in: %w", err)
-	}
-	hash := s.nobody
-	if user != nil {
-		hash = user.Password
-	}
-	right, err := s.verify(ctx, hash, password)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("log in: %w", err)
-	case user == nil || !right:
-		return nil, ErrBadLogin
-	}
-	s.tries.forget("user " + name)
-	return user, nil
-}
-
-func (s *Sessions) verify(ctx context.Context, hash, password string) (bool, error) {
-	select {
-	case s.hashing <- struct{}{}:
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
-	defer func() { <-s.hashing }()
-	return VerifyPassword(hash, password)
+	return id, nil
 }
 
 // User gives whose session an id is; ErrNoSession where there is none, or it has expired.
@@ -123,7 +75,7 @@ func (s *Sessions) User(ctx context.Context, id string) (*User, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the session's user: %w", err)
 	}
-	if user == nil {
+	if user == nil || session.Stamp != stamp(user) {
 		return nil, ErrNoSession
 	}
 	if now.Sub(session.SeenAt) >= touchAfter {
@@ -142,22 +94,11 @@ func (s *Sessions) Logout(ctx context.Context, id string) error {
 	return nil
 }
 
-// ChangePassword replaces a user's own password, and ends all their sessions. ErrBadLogin and ErrThrottled as for Login; a
-// *RequestError for a new password that cannot be.
-func (s *Sessions) ChangePassword(ctx context.Context, name, old, password, address string) error {
-	if _, err := s.check(ctx, name, old, address); err != nil {
-		return err
-	}
-	if err := checkPassword(password); err != nil {
-		return &RequestError{[]error{err}}
-	}
-	if password == old {
-		return &RequestError{[]error{errors.New("choose another password than the one before")}}
-	}
-	if err := s.store.SetPassword(ctx, name, HashPassword(password), false); err != nil {
-		return fmt.Errorf("change the password: %w", err)
-	}
-	return nil
+// stamp names what a user logs in with now. A login that goes on while the password is changed would begin a session after all
+// sessions were ended; by its stamp it is none.
+func stamp(u *User) string {
+	sum := sha256.Sum256([]byte("stamp of a session\x00" + u.Name + "\x00" + u.Identity + "\x00" + u.Password))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 func sessionHash(id string) []byte {

@@ -14,11 +14,15 @@ var _ auth.PageStore = (*Store)(nil)
 
 // CreateUser implements auth.UserStore.
 func (s *Store) CreateUser(ctx context.Context, u *auth.User) (bool, error) {
-	if u.Name == "" || u.Password == "" {
-		return false, errors.New("create user: it needs a name and a password's hash")
+	switch {
+	case u.Name == "":
+		return false, errors.New("create user: it needs a name")
+	case u.Source != auth.SourceLocal && u.Source != auth.SourceOIDC, (u.Source == auth.SourceLocal) != (u.Password != ""), (u.Source == auth.SourceOIDC) != (u.Identity != ""):
+		return false, fmt.Errorf("create user %s: it needs a password's hash where it is local, or an identity where a provider vouches for it", u.Name)
 	}
-	created, err := s.execCount(ctx, `INSERT INTO users (name, role, password, must_change, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-		key(u.Name), text(u.Role), text(u.Password), u.MustChange, u.CreatedAt.UnixMicro())
+	created, err := s.execCount(ctx, `INSERT INTO users (name, role, password, must_change, created_at, source, identity, seen_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+		key(u.Name), text(u.Role), text(u.Password), u.MustChange, u.CreatedAt.UnixMicro(), text(u.Source), key(u.Identity), moment(u.SeenAt))
 	if err != nil {
 		return false, fmt.Errorf("create user %s: %w", u.Name, err)
 	}
@@ -27,7 +31,16 @@ func (s *Store) CreateUser(ctx context.Context, u *auth.User) (bool, error) {
 
 // User implements auth.UserStore.
 func (s *Store) User(ctx context.Context, name string) (*auth.User, error) {
-	list, err := s.queryUsers(ctx, "WHERE name = $1", key(name))
+	return s.oneUser(ctx, "WHERE name = $1", key(name))
+}
+
+// Identity implements auth.IdentityStore.
+func (s *Store) Identity(ctx context.Context, identity string) (*auth.User, error) {
+	return s.oneUser(ctx, "WHERE identity = $1 AND identity <> ''", key(identity))
+}
+
+func (s *Store) oneUser(ctx context.Context, where string, args ...any) (*auth.User, error) {
+	list, err := s.queryUsers(ctx, where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read user: %w", err)
 	}
@@ -50,18 +63,18 @@ func (s *Store) queryUsers(ctx context.Context, where string, args ...any) (list
 	err = steadily(ctx, func() error {
 		list = nil
 		//nolint:gosec // where is made of our own texts and placeholders
-		rows, failure := s.read.QueryContext(ctx, `SELECT name, role, password, must_change, created_at FROM users `+where+` ORDER BY name`, args...)
+		rows, failure := s.read.QueryContext(ctx, `SELECT name, role, password, must_change, created_at, source, identity, seen_at FROM users `+where+` ORDER BY name`, args...)
 		if failure != nil {
 			return failure
 		}
 		defer rows.Close()
 		for rows.Next() {
 			var u auth.User
-			var created sql.NullInt64
-			if failure := rows.Scan(&u.Name, &u.Role, &u.Password, &u.MustChange, &created); failure != nil {
+			var created, seen sql.NullInt64
+			if failure := rows.Scan(&u.Name, &u.Role, &u.Password, &u.MustChange, &created, &u.Source, &u.Identity, &seen); failure != nil {
 				return failure
 			}
-			u.CreatedAt = timeOf(created)
+			u.CreatedAt, u.SeenAt = timeOf(created), timeOf(seen)
 			list = append(list, u)
 		}
 		return rows.Err()
@@ -69,81 +82,91 @@ func (s *Store) queryUsers(ctx context.Context, where string, args ...any) (list
 	return list, err
 }
 
+// SeeUser implements auth.IdentityStore.
+func (s *Store) SeeUser(ctx context.Context, name string, role auth.Role, at time.Time) error {
+	err := s.exec(ctx, `UPDATE users SET seen_at = $2, role = CASE WHEN source = 'local' THEN role ELSE $3 END WHERE name = $1`, key(name), moment(at), text(role))
+	if err != nil {
+		return fmt.Errorf("note the login of %s: %w", name, err)
+	}
+	return nil
+}
+
 // DeleteUser implements auth.UserStore.
-func (s *Store) DeleteUser(ctx context.Context, name string) (bool, error) {
-	gone, err := s.execCount(ctx, `DELETE FROM users WHERE name = $1`, key(name))
+func (s *Store) DeleteUser(ctx context.Context, name string) (found bool, err error) {
+	err = s.changeUser(ctx, func(tx *sql.Tx) error {
+		count, failure := execIn(ctx, tx, `DELETE FROM users WHERE name = $1`, key(name))
+		found = count > 0
+		return failure
+	})
 	if err != nil {
 		return false, fmt.Errorf("delete user %s: %w", name, err)
 	}
-	return gone > 0, nil
+	return found, nil
+}
+
+// SetRole implements auth.UserStore.
+func (s *Store) SetRole(ctx context.Context, name string, role auth.Role) (found bool, err error) {
+	err = s.changeUser(ctx, func(tx *sql.Tx) error {
+		count, failure := execIn(ctx, tx, `UPDATE users SET role = $2 WHERE name = $1 AND source = 'local'`, key(name), text(role))
+		found = count > 0
+		return failure
+	})
+	if err != nil {
+		return false, fmt.Errorf("change the role of %s: %w", name, err)
+	}
+	return found, nil
 }
 
 // SetPassword implements auth.UserStore.
-func (s *Store) SetPassword(ctx context.Context, name, hash string, mustChange bool) error {
-	// First the password: where the second statement fails, the sessions of the old one last until they expire, and the caller knows.
-	changed, err := s.execCount(ctx, `UPDATE users SET password = $2, must_change = $3 WHERE name = $1`, key(name), text(hash), mustChange)
-	if err == nil && changed == 0 {
-		err = errors.New("there is no such user")
-	}
-	if err == nil {
-		err = s.exec(ctx, `DELETE FROM sessions WHERE username = $1`, key(name))
-	}
-	if err != nil {
-		return fmt.Errorf("set the password of %s: %w", name, err)
-	}
-	return nil
-}
-
-// CreateSession implements auth.SessionStore.
-func (s *Store) CreateSession(ctx context.Context, session *auth.Session) error {
-	if len(session.Hash) == 0 {
-		return errors.New("create session: it needs a hash")
-	}
-	err := s.exec(ctx, `INSERT INTO sessions (hash, username, created_at, seen_at) VALUES ($1, $2, $3, $4)`,
-		session.Hash, key(session.User), session.CreatedAt.UnixMicro(), session.SeenAt.UnixMicro())
-	if err != nil {
-		return fmt.Errorf("create session: %w", err)
-	}
-	return nil
-}
-
-// Session implements auth.SessionStore.
-func (s *Store) Session(ctx context.Context, hash []byte) (*auth.Session, error) {
-	session := auth.Session{Hash: hash}
-	var created, seen sql.NullInt64
-	err := steadily(ctx, func() error {
-		return s.read.QueryRowContext(ctx, `SELECT username, created_at, seen_at FROM sessions WHERE hash = $1`, hash).Scan(&session.User, &created, &seen)
+func (s *Store) SetPassword(ctx context.Context, name, hash string, mustChange bool) (found bool, err error) {
+	err = s.changeUser(ctx, func(tx *sql.Tx) error {
+		count, failure := execIn(ctx, tx, `UPDATE users SET password = $2, must_change = $3 WHERE name = $1 AND source = 'local'`, key(name), text(hash), mustChange)
+		if found = count > 0; failure != nil || !found {
+			return failure
+		}
+		_, failure = execIn(ctx, tx, `DELETE FROM sessions WHERE username = $1`, key(name))
+		return failure
 	})
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil //nolint:nilnil // missing is no error, as for reports
-	}
 	if err != nil {
-		return nil, fmt.Errorf("read session: %w", err)
+		return false, fmt.Errorf("set the password of %s: %w", name, err)
 	}
-	session.CreatedAt, session.SeenAt = timeOf(created), timeOf(seen)
-	return &session, nil
+	return found, nil
 }
 
-// TouchSession implements auth.SessionStore.
-func (s *Store) TouchSession(ctx context.Context, hash []byte, at time.Time) error {
-	if err := s.exec(ctx, `UPDATE sessions SET seen_at = $2 WHERE hash = $1 AND seen_at < $2`, hash, at.UnixMicro()); err != nil {
-		return fmt.Errorf("touch session: %w", err)
-	}
-	return nil
+// changeUser changes a user in one transaction, and undoes it where no administrator with a password would be left.
+func (s *Store) changeUser(ctx context.Context, change func(*sql.Tx) error) error {
+	return steadily(ctx, func() error {
+		tx, err := s.write.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback() //nolint:errcheck // after a commit it does nothing, and after a failure that failure is what counts
+		// It locks the rows of all administrators, so that two changes of different ones take turns, and the later one counts what the
+		// earlier one left. On SQLite a transaction of the writer is alone anyway.
+		const administrators = `source = 'local' AND role = $1`
+		before, err := execIn(ctx, tx, `UPDATE users SET role = role WHERE `+administrators, string(auth.RoleAdministrator))
+		if err != nil {
+			return err
+		}
+		if err := change(tx); err != nil {
+			return err
+		}
+		var left int64
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM users WHERE `+administrators, string(auth.RoleAdministrator)).Scan(&left); err != nil {
+			return err
+		}
+		if left == 0 && before > 0 {
+			return auth.ErrLastAdministrator
+		}
+		return tx.Commit()
+	})
 }
 
-// DeleteSession implements auth.SessionStore.
-func (s *Store) DeleteSession(ctx context.Context, hash []byte) error {
-	if err := s.exec(ctx, `DELETE FROM sessions WHERE hash = $1`, hash); err != nil {
-		return fmt.Errorf("delete session: %w", err)
+// execIn runs a statement in a transaction and gives how many rows there were.
+func execIn(ctx context.Context, tx *sql.Tx, statement string, args ...any) (int64, error) {
+	result, err := tx.ExecContext(ctx, statement, args...)
+	if err != nil {
+		return 0, err
 	}
-	return nil
-}
-
-// PruneSessions implements auth.SessionStore.
-func (s *Store) PruneSessions(ctx context.Context, began, seen time.Time) error {
-	if err := s.exec(ctx, `DELETE FROM sessions WHERE created_at < $1 OR seen_at < $2`, began.UnixMicro(), seen.UnixMicro()); err != nil {
-		return fmt.Errorf("prune sessions: %w", err)
-	}
-	return nil
+	return result.RowsAffected()
 }

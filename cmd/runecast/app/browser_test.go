@@ -5,6 +5,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"strings"
+	"testing"
 )
 
 // ownPassword is what users of these tests choose at their first login.
@@ -46,6 +47,24 @@ func (s *served) logIn(name, password string) *browser {
 	b.post("/login", url.Values{"name": {name}, "password": {password}}, http.StatusSeeOther)
 	b.post("/password", url.Values{"old": {password}, "password": {ownPassword}, "again": {ownPassword}}, http.StatusSeeOther)
 	return b
+}
+
+// addUser makes a user by the page and gives their browser.
+func (b *browser) addUser(name, role string) *browser {
+	b.s.t.Helper()
+	page := b.post("/users", url.Values{"name": {name}, "role": {role}}, http.StatusOK)
+	return b.s.logIn(name, secretOf(b.s.t, page))
+}
+
+// secretOf is the secret that a page shows once.
+func secretOf(tb testing.TB, page string) string {
+	tb.Helper()
+	_, rest, found := strings.Cut(page, `id="secret" class="break">`)
+	secret, _, _ := strings.Cut(rest, "<")
+	if !found || secret == "" {
+		tb.Fatalf("the page shows no secret: %s", page)
+	}
+	return secret
 }
 
 func (b *browser) get(path string, code int, texts ...string) string {

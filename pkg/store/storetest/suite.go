@@ -24,6 +24,12 @@ func Run(t *testing.T, b Backend) {
 		{"a token is created once", testTokenOnce},
 		{"a token is revoked once", testTokenRevoke},
 		{"the last use of a token only goes forward", testTokenTouch},
+		{"a user comes back with every field", testUserRoundTrip},
+		{"a user is created once", testUserOnce},
+		{"users are changed", testUserChanges},
+		{"an administrator is always left", testLastAdministrator},
+		{"sessions end by themselves, with the password and with the user", testSessions},
+		{"old sessions are pruned", testPruneSessions},
 		{"an audit entry comes back with every field", testAuditRoundTrip},
 		{"the audit log is listed in pages", testAuditPages},
 		{"the audit log is filtered", testAuditFilters},
@@ -89,6 +95,28 @@ func calls() []call {
 			return err
 		}},
 		{"TouchToken", true, func(ctx context.Context, s *store.Store) error { return s.TouchToken(ctx, "id", when()) }},
+		{"CreateUser", true, func(ctx context.Context, s *store.Store) error {
+			_, err := s.CreateUser(ctx, localUser("x", auth.RoleReadOnly))
+			return err
+		}},
+		{"CreateSession", true, func(ctx context.Context, s *store.Store) error { return s.CreateSession(ctx, sampleSession(1, "x")) }},
+		{"User", false, func(ctx context.Context, s *store.Store) error { _, err := s.User(ctx, "x"); return err }},
+		{"Identity", false, func(ctx context.Context, s *store.Store) error { _, err := s.Identity(ctx, "x"); return err }},
+		{"Users", false, func(ctx context.Context, s *store.Store) error { _, err := s.Users(ctx); return err }},
+		{"SeeUser", true, func(ctx context.Context, s *store.Store) error { return s.SeeUser(ctx, "x", "", when()) }},
+		{"DeleteUser", true, func(ctx context.Context, s *store.Store) error { _, err := s.DeleteUser(ctx, "x"); return err }},
+		{"SetRole", true, func(ctx context.Context, s *store.Store) error {
+			_, err := s.SetRole(ctx, "x", auth.RoleReadOnly)
+			return err
+		}},
+		{"SetPassword", true, func(ctx context.Context, s *store.Store) error {
+			_, err := s.SetPassword(ctx, "x", "hash", true)
+			return err
+		}},
+		{"Session", false, func(ctx context.Context, s *store.Store) error { _, err := s.Session(ctx, []byte{1}); return err }},
+		{"TouchSession", true, func(ctx context.Context, s *store.Store) error { return s.TouchSession(ctx, []byte{1}, when()) }},
+		{"DeleteSession", true, func(ctx context.Context, s *store.Store) error { return s.DeleteSession(ctx, []byte{1}) }},
+		{"PruneSessions", true, func(ctx context.Context, s *store.Store) error { return s.PruneSessions(ctx, when(), when()) }},
 		{"CreateAuditEntry", true, func(ctx context.Context, s *store.Store) error {
 			e := sampleEntry(900)
 			return s.CreateAuditEntry(ctx, &e)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -19,21 +20,49 @@ const (
 	passwordPath = "/password"
 )
 
-func sessionOf(r *http.Request) string {
-	cookie, err := r.Cookie(cookieName)
+// deviceCookie says that somebody has logged in with this browser; see auth.Login.
+const (
+	deviceCookie = cookieName + "-device"
+	deviceAge    = 90 * 24 * time.Hour
+)
+
+func cookieOf(r *http.Request, name string) string {
+	cookie, err := r.Cookie(name)
 	if err != nil {
 		return ""
 	}
 	return cookie.Value
 }
 
-// setSession gives the browser a session's id; "" takes it away. It lasts as long as the browser's own session at most.
+func sessionOf(r *http.Request) string { return cookieOf(r, cookieName) }
+
+// setSession gives the browser a session's id; "" takes it away. It lasts as long as the browser's own session at most. Lax, so that links
+// from elsewhere, such as that of a denial, show the page; what changes something is guarded against other sites by its own means.
 func setSession(w http.ResponseWriter, id string) {
 	cookie := &http.Cookie{Name: cookieName, Value: id, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
 	if id == "" {
 		cookie.MaxAge = -1
 	}
 	http.SetCookie(w, cookie)
+}
+
+// enter gives the browser what came of a login. A session that it had ends.
+func (s *server) enter(w http.ResponseWriter, r *http.Request, login *auth.Login) {
+	if old := sessionOf(r); old != "" {
+		if err := s.Sessions.Logout(r.Context(), old); err != nil {
+			s.Log.WithError(err).Warn("the session before cannot be ended")
+		}
+	}
+	setSession(w, login.Session)
+	if login.Device != "" {
+		http.SetCookie(w, &http.Cookie{
+			Name: deviceCookie, Value: login.Device, Path: "/", MaxAge: int(deviceAge.Seconds()), Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		})
+	}
+}
+
+func attempt(r *http.Request, name, password string) *auth.Attempt {
+	return &auth.Attempt{Name: name, Password: password, Address: auth.AddressOf(r.Context()), Device: cookieOf(r, deviceCookie)}
 }
 
 // ownPath gives where to go after a login: a path of this server, never another server's.
@@ -66,28 +95,45 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, nil, badForm(err))
 		return
 	}
-	form, address := loginForm{r.PostForm.Get("name"), ownPath(r.PostForm.Get("next"))}, auth.AddressOf(r.Context())
-	id, user, err := s.Sessions.Login(r.Context(), form.Name, r.PostForm.Get("password"), address)
-	code := http.StatusUnauthorized
-	switch {
-	case err == nil:
-		if old := sessionOf(r); old != "" {
-			if failed := s.Sessions.Logout(r.Context(), old); failed != nil {
-				s.Log.WithError(failed).Warn("the session before cannot be ended")
-			}
-		}
-		s.audit(r, user, "logged in", "", nil)
-		setSession(w, id)
-		http.Redirect(w, r, form.Next, http.StatusSeeOther)
+	form := loginForm{r.PostForm.Get("name"), ownPath(r.PostForm.Get("next"))}
+	login, err := s.Sessions.Login(r.Context(), attempt(r, form.Name, r.PostForm.Get("password")))
+	if err != nil {
+		s.refuseLogin(w, r, form, err)
 		return
+	}
+	s.audit(r, login.User, "logged in", "", nil)
+	s.enter(w, r, login)
+	http.Redirect(w, r, form.Next, http.StatusSeeOther)
+}
+
+// refusedLogin gives the status of a login that is refused; 0 for a fault.
+func refusedLogin(w http.ResponseWriter, err error) int {
+	switch {
+	case errors.Is(err, auth.ErrBadLogin):
+		return http.StatusUnauthorized
 	case errors.Is(err, auth.ErrThrottled):
-		code = http.StatusTooManyRequests
 		w.Header().Set("Retry-After", "900")
-	case !errors.Is(err, auth.ErrBadLogin):
+		return http.StatusTooManyRequests
+	case errors.Is(err, auth.ErrBusy):
+		w.Header().Set("Retry-After", "5")
+		return http.StatusServiceUnavailable
+	}
+	return 0
+}
+
+// refuseLogin shows the form again, and says why.
+func (s *server) refuseLogin(w http.ResponseWriter, r *http.Request, form loginForm, err error) {
+	code := refusedLogin(w, err)
+	if code == 0 {
 		s.fail(w, nil, err)
 		return
 	}
-	s.Log.WithFields(logrus.Fields{"user": shorten(form.Name), "address": address, "audit": true}).WithError(err).Warn("login refused")
+	name, address := shorten(form.Name), auth.AddressOf(r.Context())
+	if errors.Is(err, auth.ErrBadLogin) && s.Sessions.KeepRefusal() {
+		s.Auditor.Audit(r.Context(), &auth.AuditEntry{Actor: auth.Actor{Kind: auth.ActorUser, Name: name}, Action: "login refused"})
+	} else {
+		s.Log.WithFields(logrus.Fields{"by": name, "address": address, "audit": true}).WithError(err).Warn("login refused")
+	}
 	s.render(w, code, "login", view{Title: "Log in", Notice: sentence(err), Data: form})
 }
 
@@ -118,25 +164,25 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, user *au
 	if password != r.PostForm.Get("again") {
 		return refuse(http.StatusUnprocessableEntity, "The new password was not typed alike both times.")
 	}
-	address := auth.AddressOf(r.Context())
-	err := s.Sessions.ChangePassword(r.Context(), user.Name, old, password, address)
+	err := s.Sessions.ChangePassword(r.Context(), attempt(r, user.Name, old), password)
 	request, bad := errors.AsType[*auth.RequestError](err)
 	switch {
 	case bad:
 		return refuse(http.StatusUnprocessableEntity, sentence(request))
 	case errors.Is(err, auth.ErrBadLogin):
 		return refuse(http.StatusUnauthorized, "The password of now is wrong.")
-	case errors.Is(err, auth.ErrThrottled):
-		return refuse(http.StatusTooManyRequests, sentence(err))
 	case err != nil:
+		if code := refusedLogin(w, err); code != 0 {
+			return refuse(code, sentence(err))
+		}
 		return err //nolint:wrapcheck // it says all there is to say
 	}
 	s.audit(r, user, "password changed", user.Name, nil)
-	id, _, err := s.Sessions.Login(r.Context(), user.Name, password, address)
+	login, err := s.Sessions.Login(r.Context(), attempt(r, user.Name, password))
 	if err != nil {
 		return err //nolint:wrapcheck // it says all there is to say
 	}
-	setSession(w, id)
+	s.enter(w, r, login)
 	http.Redirect(w, r, scansPath, http.StatusSeeOther)
 	return nil
 }
