@@ -51,11 +51,15 @@ const maxNotes = 5
 
 // record gives what is stored of an image.
 func (j *judged) record() DecisionImage {
-	return DecisionImage{
+	image := DecisionImage{
 		Reference: j.subject.Reference, Digest: j.subject.Digest, Platform: j.subject.Platform, FeedRevision: j.revision,
-		Verdict: j.result.Verdict, Cause: j.subject.Cause, Exempted: j.result.Exempted,
+		Outcome: j.subject.Outcome, Verdict: j.result.Verdict, Cause: j.subject.Cause, Exempted: j.result.Exempted,
 		Violations: j.result.Violations[:min(len(j.result.Violations), maxStored)], Violated: len(j.result.Violations),
 	}
+	if j.revision != "" {
+		image.Counts = CountsOf(j.subject.Findings)
+	}
+	return image
 }
 
 // reasonOf names an unknown verdict's cause where there is one alone.

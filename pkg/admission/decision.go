@@ -47,10 +47,12 @@ type DecisionImage struct {
 	Digest       string             `json:"digest,omitempty"`
 	Platform     string             `json:"platform,omitempty"`
 	FeedRevision string             `json:"feedRevision,omitempty"`
+	Outcome      policy.Outcome     `json:"outcome,omitempty"` // how far the scan got; empty: the decision was stored before outcomes were
 	Verdict      policy.Verdict     `json:"verdict"`
-	Cause        string             `json:"cause,omitempty"`      // why it could not be judged
-	Violations   []policy.Violation `json:"violations,omitempty"` // worst first, at most 50: the report and the policy tell them all
-	Violated     int                `json:"violated,omitempty"`   // how many there are
+	Counts       *Counts            `json:"vulnerabilities,omitempty"` // of its report; nil: it has none, or none that was counted
+	Cause        string             `json:"cause,omitempty"`           // why it could not be judged
+	Violations   []policy.Violation `json:"violations,omitempty"`      // worst first, at most 50: the report and the policy tell them all
+	Violated     int                `json:"violated,omitempty"`        // how many there are
 	Exempted     []policy.Exempted  `json:"exempted,omitempty"`
 }
 

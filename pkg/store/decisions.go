@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/runecast/runecast/pkg/admission"
+	"github.com/runecast/runecast/pkg/policy"
+	"github.com/runecast/runecast/pkg/web"
 )
 
 // CreateDecision is CreateDecisions for one.
@@ -36,55 +39,93 @@ func (s *Store) CreateDecisions(ctx context.Context, decisions []*admission.Deci
 }
 
 func (s *Store) createDecisions(ctx context.Context, decisions []*admission.Decision) error {
-	tx, err := s.write.BeginTx(ctx, nil)
+	tx, err := s.begin(ctx, len(decisions) > 1)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing, and after a failure that failure is what counts
-	began, err := s.began(ctx, tx)
+	defer tx.end()
+	began, err := s.began(ctx, tx.Tx)
 	if err != nil {
 		return err
 	}
+	t := newTally(1)
+	var late []string
 	for _, d := range decisions {
-		if err := insertDecision(ctx, tx, d, began); err != nil {
+		created, err := insertDecision(ctx, tx, d, t)
+		if err != nil {
+			return err
+		}
+		for i := range d.Images {
+			if revision := key(d.Images[i].FeedRevision); created && began != "" && revision != "" && revision != began {
+				late = append(late, key(d.Images[i].Digest))
+			}
+		}
+	}
+	// In one order for all, so that no two transactions wait for each other.
+	slices.Sort(late)
+	if err := t.write(ctx, tx); err != nil {
+		return err
+	}
+	for _, digest := range slices.Compact(late) {
+		if err := insertLate(ctx, tx.Tx, digest); err != nil {
+			return err
+		}
+		if err := keepFlip(ctx, tx, digest, began); err != nil {
 			return err
 		}
 	}
 	return tx.Commit()
 }
 
-// insertDecision stores a decision, and takes note of its images that were judged by another feed than the one that inventories
-// are matched at.
-func insertDecision(ctx context.Context, tx *sql.Tx, d *admission.Decision, began string) error {
-	result, err := tx.ExecContext(ctx, `INSERT INTO decisions
+// insertDecision stores a decision and counts it, and tells whether it was not there before.
+func insertDecision(ctx context.Context, tx *transaction, d *admission.Decision, t *tally) (bool, error) {
+	result, err := tx.exec(ctx, `INSERT INTO decisions
 		(id, review_uid, at, duration, triggered, policy_id, policy_name, mode, verdict, allowed, reason, message, operation, api_group, kind, namespace, name, username)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING`,
 		key(d.ID), text(d.ReviewUID), d.At.UnixMicro(), int64(d.Duration), text(d.Trigger), key(d.PolicyID), text(d.Policy), text(d.Mode), key(d.Verdict),
 		d.Allowed, text(d.Reason), text(d.Message), text(d.Operation), text(d.Group), text(d.Kind), key(d.Namespace), text(d.Name), text(d.User))
 	if err != nil {
-		return err
+		return false, err
 	}
-	if created, err := result.RowsAffected(); err != nil || created == 0 {
-		return err
+	if created, failure := result.RowsAffected(); failure != nil || created == 0 {
+		return false, failure
 	}
 	for i := range d.Images {
-		args, err := imageArgs(d, i)
-		if err != nil {
-			return err
+		var args []any
+		if args, err = imageArgs(d, i); err != nil {
+			return false, err
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO decision_images
-			(decision_id, position, reference, digest, platform, feed_revision, verdict, cause, violated, violations, exempted)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, args...); err != nil {
-			return err
-		}
-		if revision := key(d.Images[i].FeedRevision); began == "" || revision == "" || revision == began {
-			continue
-		}
-		if err := insertLate(ctx, tx, d.Images[i].Digest); err != nil {
-			return err
+		if _, err = tx.exec(ctx, `INSERT INTO decision_images
+			(decision_id, position, reference, digest, platform, feed_revision, verdict, cause, violated, violations, exempted,
+			outcome, critical, high, medium, low, unknown)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`, args...); err != nil {
+			return false, err
 		}
 	}
-	return nil
+	if len(d.Images) == 0 {
+		return true, nil
+	}
+	seq, err := insertScan(ctx, tx, d)
+	if err != nil {
+		return false, err
+	}
+	t.add(d, seq)
+	return true, nil
+}
+
+// insertScan stores what lists choose a decision by, and gives its number.
+func insertScan(ctx context.Context, tx *transaction, d *admission.Decision) (seq int64, err error) {
+	c := d.Counts()
+	row, err := tx.row(ctx, `INSERT INTO scans
+		(id, at, status, verdict, complies, triggered, policy_id, namespace, critical, high, medium, low, unknown)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING seq`,
+		key(d.ID), d.At.UnixMicro(), web.StatusOf(d), key(d.Verdict), d.Verdict == policy.VerdictAllow, key(d.Trigger), key(d.PolicyID), key(d.Namespace),
+		c.Critical, c.High, c.Medium, c.Low, c.Unknown)
+	if err != nil {
+		return 0, err
+	}
+	err = row.Scan(&seq)
+	return seq, err
 }
 
 // imageArgs gives the values of one image's row.
@@ -98,10 +139,14 @@ func imageArgs(d *admission.Decision, position int) ([]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("exemptions of image %s: %w", image.Reference, err)
 	}
-	return []any{
+	args := []any{
 		key(d.ID), position, text(image.Reference), key(image.Digest), text(image.Platform), text(image.FeedRevision),
-		text(image.Verdict), text(image.Cause), image.Violated, violations, exempted,
-	}, nil
+		text(image.Verdict), text(image.Cause), image.Violated, violations, exempted, text(image.Outcome),
+	}
+	if c := image.Counts; c != nil {
+		return append(args, c.Critical, c.High, c.Medium, c.Low, c.Unknown), nil
+	}
+	return append(args, nil, nil, nil, nil, nil), nil
 }
 
 // jsonList gives a list as JSON, NULL when it is empty.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/runecast/runecast/pkg/admission"
 	"github.com/runecast/runecast/pkg/policy"
-	"github.com/runecast/runecast/pkg/web"
 )
 
 const (
@@ -38,18 +37,11 @@ type DecisionFilter struct {
 	PolicyID  string         //
 	Namespace string         //
 	Verdict   policy.Verdict //
-	Trigger   admission.TriggerType
-	Image     string    // a part of a reference of the decision's images, or one's whole digest
-	From, To  time.Time // when the review arrived: from (inclusive) and to (exclusive)
-	Scanned   bool      // only those that name images
-	Status    string    // of web.StatusOf
-	Complies  string    // yes or no: only those that comply with their policy, or do not
-	Severity  string    // critical, high, medium, low or unknown: only those of which an image has such findings
 }
 
 // Decisions lists decisions, newest first, and gives the cursor of the next page, empty after the last. Pages go by the last
 // decision seen, not by a count, so decisions that come in meanwhile neither repeat nor hide others.
-func (s *Store) Decisions(ctx context.Context, filter DecisionFilter) ([]admission.Decision, string, error) { //nolint:gocritic // hugeParam: a value that callers write in place
+func (s *Store) Decisions(ctx context.Context, filter DecisionFilter) ([]admission.Decision, string, error) {
 	limit := filter.Limit
 	if limit <= 0 {
 		limit = defaultPage
@@ -59,7 +51,7 @@ func (s *Store) Decisions(ctx context.Context, filter DecisionFilter) ([]admissi
 	if err != nil {
 		return nil, "", fmt.Errorf("list decisions: %w", err)
 	}
-	list, err := s.findDecisions(ctx, where, append(args, limit+1))
+	list, err := s.findDecisions(ctx, withViolations, where, append(args, limit+1))
 	if err != nil {
 		return nil, "", fmt.Errorf("list decisions: %w", err)
 	}
@@ -72,7 +64,7 @@ func (s *Store) Decisions(ctx context.Context, filter DecisionFilter) ([]admissi
 
 // Decision gives one decision; nil without an error when there is none of that id.
 func (s *Store) Decision(ctx context.Context, id string) (*admission.Decision, error) {
-	list, err := s.findDecisions(ctx, "WHERE id = $1", []any{key(id), 1})
+	list, err := s.findDecisions(ctx, withViolations, "WHERE id = $1", []any{key(id), 1})
 	if err != nil {
 		return nil, fmt.Errorf("read decision %s: %w", id, err)
 	}
@@ -102,7 +94,6 @@ func (f *DecisionFilter) where() (string, []any, error) {
 	if f.Verdict != "" {
 		add("verdict = ?", key(f.Verdict))
 	}
-	f.more(add)
 	if f.Before != "" {
 		at, id, err := parseCursor(f.Before)
 		if err != nil {
@@ -114,61 +105,6 @@ func (f *DecisionFilter) where() (string, []any, error) {
 		return "", nil, nil
 	}
 	return "WHERE " + strings.Join(conditions, " AND "), args, nil
-}
-
-// more adds the conditions of lists of scans.
-func (f *DecisionFilter) more(add func(condition string, values ...any)) {
-	if f.Trigger != "" {
-		add("triggered = ?", key(f.Trigger))
-	}
-	if !f.From.IsZero() {
-		add("at >= ?", f.From.UnixMicro())
-	}
-	if !f.To.IsZero() {
-		add("at < ?", f.To.UnixMicro())
-	}
-	f.outcome(add)
-	const images = "EXISTS (SELECT 1 FROM decision_images AS x WHERE x.decision_id = decisions.id"
-	switch {
-	case strings.HasPrefix(f.Image, "sha256:"):
-		add(images+" AND x.digest = ?)", key(f.Image))
-	case f.Image != "":
-		add(images+` AND x.reference LIKE ? ESCAPE '\')`, "%"+strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(key(f.Image))+"%")
-	case f.Scanned:
-		add(images + ")")
-	}
-}
-
-// outcome adds the conditions about what came of a scan. Statuses are those of web.StatusOf.
-func (f *DecisionFilter) outcome(add func(condition string, values ...any)) {
-	const failed = "verdict = ? AND reason NOT IN (?, ?, ?)"
-	reasons := []any{string(policy.VerdictUnknown), admission.ReasonPending, admission.ReasonStaleFeed, admission.ReasonUnknownDistro}
-	switch f.Status {
-	case "":
-	case web.StatusRunning:
-		add("reason = ?", admission.ReasonPending)
-	case web.StatusFailed:
-		add(failed, reasons...)
-	case web.StatusSuccess:
-		add("reason <> ? AND NOT ("+failed+")", append([]any{admission.ReasonPending}, reasons...)...)
-	default:
-		add("1 = 0")
-	}
-	switch f.Complies {
-	case "":
-	case "yes":
-		add("verdict = ?", string(policy.VerdictAllow))
-	case "no":
-		add("verdict <> ?", string(policy.VerdictAllow))
-	default:
-		add("1 = 0")
-	}
-	columns := map[string]string{"critical": "critical", "high": "high", "medium": "medium", "low": "low + r.negligible", "unknown": "unknown"}
-	if column, known := columns[f.Severity]; known {
-		add("EXISTS (SELECT 1 FROM decision_images AS v JOIN reports AS r ON r.digest = v.digest AND r.feed_revision = v.feed_revision WHERE v.decision_id = decisions.id AND r." + column + " > 0)")
-	} else if f.Severity != "" {
-		add("1 = 0")
-	}
 }
 
 // place is the cursor of the place after a row.
@@ -189,34 +125,39 @@ func parseCursor(text string) (int64, string, error) {
 	return at, id, nil
 }
 
+// The columns of images that are most of a decision, and none in their place.
+const (
+	withViolations    = "i.violations, i.exempted"
+	withoutViolations = "NULL, NULL"
+)
+
 // findDecisions reads decisions with their images by one statement, and so from one state of the database. The last of args is
 // the limit.
-func (s *Store) findDecisions(ctx context.Context, where string, args []any) ([]admission.Decision, error) {
-	var list []admission.Decision
-	err := steadily(ctx, func() (err error) {
-		list, err = s.queryDecisions(ctx, where, args)
+func (s *Store) findDecisions(ctx context.Context, large, where string, args []any) (list []admission.Decision, err error) {
+	from := `(SELECT * FROM decisions ` + where + ` ORDER BY at DESC, id DESC LIMIT $` + strconv.Itoa(len(args)) + `) AS d
+		LEFT JOIN decision_images AS i ON i.decision_id = d.id ORDER BY d.at DESC, d.id DESC, i.position`
+	err = steadily(ctx, func() (err error) {
+		list, err = s.queryDecisions(ctx, large, from, args)
 		return err
 	})
 	return list, err
 }
 
-func (s *Store) queryDecisions(ctx context.Context, where string, args []any) ([]admission.Decision, error) {
-	//nolint:gosec // where is made of our own texts and placeholders
+// queryDecisions reads decisions. large is withViolations or withoutViolations.
+func (s *Store) queryDecisions(ctx context.Context, large, from string, args []any) ([]admission.Decision, error) {
+	//nolint:gosec // all is made of our own texts and placeholders
 	rows, err := s.read.QueryContext(ctx, `SELECT d.id, d.review_uid, d.at, d.duration, d.triggered, d.policy_id, d.policy_name, d.mode, d.verdict,
 		d.allowed, d.reason, d.message, d.operation, d.api_group, d.kind, d.namespace, d.name, d.username,
-		i.reference, i.digest, i.platform, i.feed_revision, i.verdict, i.cause, i.violated, i.violations, i.exempted
-		FROM (SELECT * FROM decisions `+where+` ORDER BY at DESC, id DESC LIMIT $`+strconv.Itoa(len(args))+`) AS d
-		LEFT JOIN decision_images AS i ON i.decision_id = d.id
-		ORDER BY d.at DESC, d.id DESC, i.position`, args...)
+		i.reference, i.digest, i.platform, i.feed_revision, i.verdict, i.cause, i.violated, i.outcome, i.critical, i.high, i.medium, i.low, i.unknown, `+
+		large+` FROM `+from, args...)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
 	list := []admission.Decision{}
-	for rows.Next() {
-		decision, image, err := scanDecision(rows)
-		if err != nil {
-			return nil, err
+	err = eachRow(rows, func(rows *sql.Rows) error {
+		decision, image, failure := scanDecision(rows)
+		if failure != nil {
+			return failure
 		}
 		if len(list) == 0 || list[len(list)-1].ID != decision.ID {
 			list = append(list, *decision)
@@ -225,8 +166,12 @@ func (s *Store) queryDecisions(ctx context.Context, where string, args []any) ([
 			last := &list[len(list)-1]
 			last.Images = append(last.Images, *image)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return list, rows.Err()
+	return list, nil
 }
 
 // scanDecision reads one row: a decision and, where it has any, one of its images.
@@ -234,10 +179,12 @@ func scanDecision(rows *sql.Rows) (*admission.Decision, *admission.DecisionImage
 	d := admission.Decision{Images: []admission.DecisionImage{}}
 	var at int64
 	var violated sql.NullInt64
-	var reference, digest, platform, feed, verdict, cause, violations, exempted sql.NullString
+	var counts [5]sql.NullInt64
+	var reference, digest, platform, feed, verdict, cause, outcome, violations, exempted sql.NullString
 	if err := rows.Scan(&d.ID, &d.ReviewUID, &at, &d.Duration, &d.Trigger, &d.PolicyID, &d.Policy, &d.Mode, &d.Verdict,
 		&d.Allowed, &d.Reason, &d.Message, &d.Operation, &d.Group, &d.Kind, &d.Namespace, &d.Name, &d.User,
-		&reference, &digest, &platform, &feed, &verdict, &cause, &violated, &violations, &exempted); err != nil {
+		&reference, &digest, &platform, &feed, &verdict, &cause, &violated, &outcome,
+		&counts[0], &counts[1], &counts[2], &counts[3], &counts[4], &violations, &exempted); err != nil {
 		return nil, nil, err
 	}
 	d.At = time.UnixMicro(at).UTC()
@@ -246,7 +193,12 @@ func scanDecision(rows *sql.Rows) (*admission.Decision, *admission.DecisionImage
 	}
 	image := admission.DecisionImage{
 		Reference: reference.String, Digest: digest.String, Platform: platform.String, FeedRevision: feed.String,
-		Verdict: policy.Verdict(verdict.String), Cause: cause.String, Violated: int(violated.Int64),
+		Outcome: policy.Outcome(outcome.String), Verdict: policy.Verdict(verdict.String), Cause: cause.String, Violated: int(violated.Int64),
+	}
+	if counts[0].Valid {
+		image.Counts = &admission.Counts{
+			Critical: int(counts[0].Int64), High: int(counts[1].Int64), Medium: int(counts[2].Int64), Low: int(counts[3].Int64), Unknown: int(counts[4].Int64),
+		}
 	}
 	for column, list := range map[*sql.NullString]any{&violations: &image.Violations, &exempted: &image.Exempted} {
 		if !column.Valid {

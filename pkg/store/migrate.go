@@ -16,14 +16,6 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// dialect is a database's name as goose knows it.
-type dialect = goose.Dialect
-
-const (
-	dialectSQLite   = goose.DialectSQLite3
-	dialectPostgres = goose.DialectPostgres
-)
-
 // prepare brings the tables up to date. Openers of the same database, in this or another process, take turns, so that each
 // step runs once.
 func prepare(ctx context.Context, db *database, log logrus.FieldLogger) error {
@@ -36,7 +28,11 @@ func prepare(ctx context.Context, db *database, log logrus.FieldLogger) error {
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(db.dialect, db.write, steps, goose.WithDisableGlobalRegistry(true))
+	listed, ok := steps.(fs.ReadDirFS)
+	if !ok {
+		return errors.New("the migrations cannot be listed")
+	}
+	provider, err := goose.NewProvider(db.dialect, db.write, dialectFS{listed, db.dialect}, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}

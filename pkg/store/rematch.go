@@ -147,6 +147,9 @@ func (s *Store) putFlips(ctx context.Context, page []rematch.Stored, flips []rem
 			fresh = append(fresh, flips[i])
 		}
 	}
+	if err := flipVerdicts(ctx, tx, fresh); err != nil {
+		return nil, err
+	}
 	for i := range page {
 		if page[i].Late == 0 {
 			continue

@@ -163,13 +163,9 @@ func (s *server) scanImages(ctx context.Context, in *scanRequest) (*scanOutput, 
 	// A caller that goes away does not end the scans: they are answered to the next.
 	limited, cancel := context.WithTimeout(ctx, time.Duration(in.Timeout)*time.Second)
 	defer cancel()
-	decision, outcomes := s.Reviewer.JudgeImages(limited, p, request, arrived)
+	decision, _ := s.Reviewer.JudgeImages(limited, p, request, arrived)
 	s.Recorder.Record(decision)
-	answer, err := s.answer(ctx, decision, outcomes)
-	if err != nil {
-		return nil, err
-	}
-	return &scanOutput{Body: *answer}, nil
+	return &scanOutput{Body: *s.answer(decision)}, nil
 }
 
 func checkReferences(names []string) ([]string, error) {
@@ -189,29 +185,27 @@ func checkReferences(names []string) ([]string, error) {
 }
 
 // answer tells a decision as pipelines read it.
-func (s *server) answer(ctx context.Context, d *admission.Decision, outcomes []policy.Outcome) (*scanAnswer, error) {
+func (s *server) answer(d *admission.Decision) *scanAnswer {
 	answer := &scanAnswer{
 		ID: d.ID, Complies: d.Verdict == policy.VerdictAllow, PolicyID: d.PolicyID, PolicyName: d.Policy,
-		Status: StatusSuccess, URL: admission.ScanURL(s.PublicURL, d.ID), Results: make([]imageAnswer, 0, len(d.Images)),
-	}
-	counts, err := s.counts(ctx, []admission.Decision{*d})
-	if err != nil {
-		return nil, err
+		Status: StatusOf(d), URL: admission.ScanURL(s.PublicURL, d.ID), Results: make([]imageAnswer, 0, len(d.Images)),
 	}
 	for i := range d.Images {
-		image := imageAnswerOf(&d.Images[i], counts)
-		if i < len(outcomes) {
-			image.Status = statusOf(outcomes[i])
-		}
-		switch {
-		case image.Status == StatusRunning:
-			answer.Status = StatusRunning
-		case image.Status == StatusFailed && answer.Status == StatusSuccess:
-			answer.Status = StatusFailed
-		}
-		answer.Results = append(answer.Results, image)
+		answer.Results = append(answer.Results, imageAnswerOf(&d.Images[i]))
 	}
-	return answer, nil
+	return answer
+}
+
+// ImageStatus tells whether an image of a decision could be scanned, in the words of StatusOf. One that was stored before outcomes
+// were is told by its cause.
+func ImageStatus(image *admission.DecisionImage) string {
+	switch {
+	case image.Outcome != "":
+		return statusOf(image.Outcome)
+	case image.Cause != "":
+		return StatusFailed
+	}
+	return StatusSuccess
 }
 
 func statusOf(outcome policy.Outcome) string {
@@ -226,16 +220,10 @@ func statusOf(outcome policy.Outcome) string {
 	return StatusFailed
 }
 
-func imageAnswerOf(image *admission.DecisionImage, counts map[ReportKey]Counts) imageAnswer {
+func imageAnswerOf(image *admission.DecisionImage) imageAnswer {
 	answer := imageAnswer{
-		ImageName: image.Reference, Digest: image.Digest, Platform: image.Platform, Cause: image.Cause,
-		Complies: image.Verdict == policy.VerdictAllow, Violated: image.Violated, Status: StatusSuccess,
-	}
-	if image.Cause != "" {
-		answer.Status = StatusFailed
-	}
-	if c, ok := counts[ReportKey{image.Digest, image.FeedRevision}]; ok {
-		answer.Vulnerabilities = &c
+		ImageName: image.Reference, Digest: image.Digest, Platform: image.Platform, Cause: image.Cause, Vulnerabilities: image.Counts,
+		Complies: image.Verdict == policy.VerdictAllow, Violated: image.Violated, Status: ImageStatus(image),
 	}
 	for i := range image.Violations {
 		v := &image.Violations[i]
@@ -247,25 +235,4 @@ func imageAnswerOf(image *admission.DecisionImage, counts map[ReportKey]Counts) 
 		answer.Violations = append(answer.Violations, out)
 	}
 	return answer
-}
-
-// counts reads the numbers of findings of all images of some decisions at once.
-func (s *server) counts(ctx context.Context, list []admission.Decision) (map[ReportKey]Counts, error) {
-	var keys []ReportKey
-	for i := range list {
-		images := list[i].Images
-		for j := range images {
-			if image := &images[j]; image.Digest != "" && image.FeedRevision != "" {
-				keys = append(keys, ReportKey{image.Digest, image.FeedRevision})
-			}
-		}
-	}
-	if len(keys) == 0 {
-		return nil, nil //nolint:nilnil // no images, no counts
-	}
-	counts, err := s.Store.Counts(ctx, keys)
-	if err != nil {
-		return nil, s.internal("the numbers of findings cannot be read", err)
-	}
-	return counts, nil
 }

@@ -3,7 +3,6 @@ package web
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -18,21 +17,6 @@ import (
 	"github.com/runecast/runecast/pkg/policy"
 	"github.com/runecast/runecast/pkg/scan"
 )
-
-// ScanQuery selects scans; empty fields do not matter.
-type ScanQuery struct {
-	Limit     int                   // of one page
-	Before    string                // the cursor that the page before gave; "" for the newest
-	Trigger   admission.TriggerType //
-	PolicyID  string                //
-	Namespace string                //
-	Verdict   policy.Verdict        //
-	Image     string                // a part of a reference of the scan's images, or a digest
-	From, To  time.Time             // when it was triggered: from (inclusive) and to (exclusive)
-	Status    string                // StatusSuccess, StatusFailed or StatusRunning
-	Worst     string                // critical, high, medium, low or unknown: only scans with such findings
-	Complies  string                // yes or no: only those that comply with their policy, or do not
-}
 
 // scanSummary is a row of the list of scans.
 type scanSummary struct {
@@ -63,18 +47,6 @@ type scanDetail struct {
 	Group     string        `json:"group,omitempty"`
 	Seconds   float64       `json:"seconds" doc:"Until it was answered"`
 	Results   []imageAnswer `json:"results"`
-}
-
-type listScans struct {
-	Limit     int       `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Cursor    string    `query:"cursor" maxLength:"200" doc:"The nextCursor of the page before"`
-	Trigger   string    `query:"triggerType" maxLength:"50" doc:"K8s admission controller, API, CLI"`
-	PolicyID  string    `query:"policyId" maxLength:"63"`
-	Namespace string    `query:"namespace" maxLength:"63"`
-	Verdict   string    `query:"verdict" enum:"allow,deny,unknown"`
-	Image     string    `query:"image" maxLength:"512" doc:"A part of a reference, or a digest"`
-	From      time.Time `query:"from" doc:"Triggered then or later"`
-	To        time.Time `query:"to" doc:"Triggered before"`
 }
 
 type scanPage struct {
@@ -127,71 +99,35 @@ func (s *server) registerScans(api huma.API) {
 	huma.Register(api, bill, s.inventory)
 }
 
-func (s *server) listScans(ctx context.Context, in *listScans) (*scanPage, error) {
-	list, next, err := s.Store.Scans(ctx, &ScanQuery{
-		Limit: in.Limit, Before: in.Cursor, Trigger: admission.TriggerType(in.Trigger), PolicyID: in.PolicyID, Namespace: in.Namespace,
-		Verdict: policy.Verdict(in.Verdict), Image: in.Image, From: in.From, To: in.To,
-	})
-	if badCursor(err) {
-		return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: "query.cursor", Message: "it is none that a page gave: start again without one"})
-	}
-	if err != nil {
-		return nil, s.internal("the scans cannot be read", err)
-	}
-	counts, err := s.counts(ctx, list)
-	if err != nil {
-		return nil, err
-	}
-	out := &scanPage{}
-	out.Body.Next, out.Body.Scans = next, make([]scanSummary, 0, len(list))
-	for i := range list {
-		out.Body.Scans = append(out.Body.Scans, summarize(&list[i], counts))
-	}
-	return out, nil
-}
-
-// cursorError is the store's error about a cursor, told without knowing the store.
-type cursorError interface {
-	error
-	BadCursor() bool
-}
-
-func badCursor(err error) bool {
-	bad, ok := errors.AsType[cursorError](err)
-	return ok && bad.BadCursor()
-}
-
-func summarize(d *admission.Decision, counts map[ReportKey]Counts) scanSummary {
+func summarize(d *admission.Decision) scanSummary {
 	row := scanSummary{
 		ID: d.ID, Triggered: d.At, Trigger: string(d.Trigger), Status: StatusOf(d), PolicyID: d.PolicyID, Policy: d.Policy,
 		Complies: d.Verdict == policy.VerdictAllow, Allowed: d.Allowed, Reason: d.Reason,
-		Kind: d.Kind, Namespace: d.Namespace, Name: d.Name, User: d.User, Images: make([]string, 0, len(d.Images)),
+		Counts: d.Counts(), Kind: d.Kind, Namespace: d.Namespace, Name: d.Name, User: d.User, Images: make([]string, 0, len(d.Images)),
 	}
-	seen := map[ReportKey]bool{}
 	for i := range d.Images {
-		image := &d.Images[i]
-		row.Images = append(row.Images, image.Reference)
-		key := ReportKey{image.Digest, image.FeedRevision}
-		if c, ok := counts[key]; ok && !seen[key] {
-			seen[key] = true
-			row.Counts.Add(c)
-		}
+		row.Images = append(row.Images, d.Images[i].Reference)
 	}
 	return row
 }
 
-// Add adds other numbers to these.
-func (c *Counts) Add(more Counts) {
-	c.Critical += more.Critical
-	c.High += more.High
-	c.Medium += more.Medium
-	c.Low += more.Low
-	c.Unknown += more.Unknown
-}
-
-// StatusOf tells whether the images of a decision could be scanned: StatusSuccess, StatusFailed or StatusRunning.
+// StatusOf tells whether the images of a decision could be scanned: StatusRunning where one's scan goes on, else StatusFailed where one
+// could not be, else StatusSuccess. A decision that was stored before outcomes were is told by its reason.
 func StatusOf(d *admission.Decision) string {
+	told, status := len(d.Images) > 0, StatusSuccess
+	for i := range d.Images {
+		switch outcome := d.Images[i].Outcome; {
+		case outcome == "":
+			told = false
+		case statusOf(outcome) == StatusRunning:
+			status = StatusRunning
+		case statusOf(outcome) == StatusFailed && status == StatusSuccess:
+			status = StatusFailed
+		}
+	}
 	switch {
+	case told:
+		return status
 	case d.Reason == admission.ReasonPending:
 		return StatusRunning
 	case d.Verdict == policy.VerdictUnknown && d.Reason != admission.ReasonStaleFeed && d.Reason != admission.ReasonUnknownDistro:
@@ -217,16 +153,12 @@ func (s *server) getScan(ctx context.Context, in *scanID) (*struct{ Body scanDet
 	if err != nil {
 		return nil, err
 	}
-	counts, err := s.counts(ctx, []admission.Decision{*d})
-	if err != nil {
-		return nil, err
-	}
 	detail := scanDetail{
-		scanSummary: summarize(d, counts), Mode: string(d.Mode), Verdict: string(d.Verdict), Message: d.Message,
+		scanSummary: summarize(d), Mode: string(d.Mode), Verdict: string(d.Verdict), Message: d.Message,
 		Operation: d.Operation, Group: d.Group, Seconds: d.Duration.Seconds(), Results: make([]imageAnswer, 0, len(d.Images)),
 	}
 	for i := range d.Images {
-		detail.Results = append(detail.Results, imageAnswerOf(&d.Images[i], counts))
+		detail.Results = append(detail.Results, imageAnswerOf(&d.Images[i]))
 	}
 	return &struct{ Body scanDetail }{detail}, nil
 }

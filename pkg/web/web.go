@@ -29,7 +29,8 @@ type AccessStore interface {
 // Store is what the interface reads and writes of the database.
 type Store interface {
 	AccessStore
-	// Scans lists decisions that name images, newest first, and gives the cursor of the next page, empty after the last.
+	// Scans lists decisions that name images, without their violations and exemptions, and gives the cursor of the next page, empty after
+	// the last. A cursor that no page gave is an error with the method BadCursor.
 	Scans(ctx context.Context, query *ScanQuery) ([]admission.Decision, string, error)
 	// Decision gives one decision; nil without an error when there is none of that id.
 	Decision(ctx context.Context, id string) (*admission.Decision, error)
@@ -37,22 +38,13 @@ type Store interface {
 	Report(ctx context.Context, digest, feedRevision string) (*scan.Report, error)
 	// Inventory gives the packages of an image; nil without an error when they are not known.
 	Inventory(ctx context.Context, digest string) (*scan.Contents, error)
-	// Counts gives the numbers of findings by severity of reports, by the key that ReportKey makes; those that are not there are
-	// left out.
-	Counts(ctx context.Context, keys []ReportKey) (map[ReportKey]Counts, error)
 }
 
 // ReportKey names a report.
 type ReportKey struct{ Digest, FeedRevision string }
 
 // Counts are numbers of findings by severity. CVSS's none counts as low.
-type Counts struct {
-	Critical int `json:"critical"`
-	High     int `json:"high"`
-	Medium   int `json:"medium"`
-	Low      int `json:"low"`
-	Unknown  int `json:"unknown"`
-}
+type Counts = admission.Counts
 
 // Recorder keeps decisions without making the caller wait.
 type Recorder interface{ Record(d *admission.Decision) }

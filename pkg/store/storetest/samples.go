@@ -47,12 +47,12 @@ func Decision(n int) admission.Decision {
 		Operation: "CREATE", Group: "apps", Kind: "Deployment", Namespace: "shop", Name: "web", User: "system:serviceaccount:ci:deployer",
 		Images: []admission.DecisionImage{
 			{
-				Reference: "nginx:1.19", Digest: Digest(n), Platform: "linux/amd64", FeedRevision: "f1", Verdict: policy.VerdictDeny,
-				Cause: "a cause", Violations: []policy.Violation{violation, {Rule: "registry", Detail: "not allowed"}},
+				Reference: "nginx:1.19", Digest: Digest(n), Platform: "linux/amd64", FeedRevision: "f1", Outcome: policy.OutcomeScanned, Verdict: policy.VerdictDeny,
+				Counts: &admission.Counts{Critical: 3, High: n % 5, Medium: 1, Low: 4, Unknown: n % 2}, Cause: "a cause", Violations: []policy.Violation{violation, {Rule: "registry", Detail: "not allowed"}},
 				Violated: 2,
 				Exempted: []policy.Exempted{{Violation: violation, Reason: "not reachable", VEX: "not_affected", Owner: "alice", Until: "2027-01-01T00:00:00Z"}},
 			},
-			{Reference: "registry.example.com/none:1", Verdict: policy.VerdictUnknown, Cause: "not-found"},
+			{Reference: "registry.example.com/none:1", Outcome: policy.OutcomeUnscannable, Verdict: policy.VerdictUnknown, Cause: "not-found"},
 		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/runecast/runecast/pkg/inventory"
 	"github.com/runecast/runecast/pkg/rematch"
 	"github.com/runecast/runecast/pkg/store"
+	"github.com/runecast/runecast/pkg/web"
 )
 
 // Run runs the whole suite on one kind of database.
@@ -41,6 +42,10 @@ func Run(t *testing.T, b Backend) {
 		{"hostile texts are stored", testDecisionHostileTexts},
 		{"decisions are listed in pages", testDecisionPages},
 		{"decisions are filtered", testDecisionFilters},
+		{"scans are filtered and sorted", testScanFilters},
+		{"a list has what it shows of a scan", testScansWhole},
+		{"pages of scans are stable", testScanPages},
+		{"bad cursors of scans are refused", testScanCursors},
 		{"findings are counted", testReportCounts},
 		{"bad cursors are refused", testDecisionCursors},
 		{"writers of several stores do not disturb each other", testDecisionWriters},
@@ -68,6 +73,7 @@ func Run(t *testing.T, b Backend) {
 		{"migrations run once", testMigrateTwice},
 		{"openers at the same time take turns", testMigrateConcurrently},
 		{"a newer database is refused", testMigrateNewer},
+		{"decisions of an earlier version are listed and counted", testBackfill},
 		{"an older database is not upgraded by a reader", testMigrateReadOnly},
 	} {
 		t.Run(part.name, func(t *testing.T) {
@@ -129,6 +135,10 @@ func calls() []call {
 		{"CreateDecision", true, func(ctx context.Context, s *store.Store) error { return s.CreateDecision(ctx, Decision(900)) }},
 		{"Decisions", false, func(ctx context.Context, s *store.Store) error {
 			_, _, err := s.Decisions(ctx, store.DecisionFilter{})
+			return err
+		}},
+		{"Scans", false, func(ctx context.Context, s *store.Store) error {
+			_, _, err := s.Scans(ctx, &web.ScanQuery{Image: "nginx"})
 			return err
 		}},
 		{"Decision", false, func(ctx context.Context, s *store.Store) error { _, err := s.Decision(ctx, "id"); return err }},

@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"strings"
+)
+
+// maxRows is how many rows one statement writes.
+const maxRows = 200
+
+// transaction is a transaction that writes. On SQLite it keeps its statements where it is going to run them many times, as parsing is
+// a large part of what a small one costs; the driver of PostgreSQL does so by itself.
+type transaction struct {
+	*sql.Tx
+
+	keep    bool
+	kept    map[string]*sql.Stmt
+	dialect dialect
+}
+
+// begin begins a transaction, whose end is to be deferred.
+func (s *Store) begin(ctx context.Context, many bool) (*transaction, error) {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &transaction{Tx: tx, keep: many && s.dialect == dialectSQLite, kept: map[string]*sql.Stmt{}, dialect: s.dialect}, nil
+}
+
+// end takes back what was not committed. After a commit it does nothing, and after a failure that failure is what counts.
+func (tx *transaction) end() { _ = tx.Rollback() }
+
+func (tx *transaction) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt := tx.kept[query]; stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := tx.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	tx.kept[query] = stmt
+	return stmt, nil
+}
+
+// exec runs a statement.
+func (tx *transaction) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if !tx.keep {
+		return tx.ExecContext(ctx, query, args...)
+	}
+	stmt, err := tx.statement(ctx, query) //nolint:sqlclosecheck // it ends with the transaction
+	if err != nil {
+		return nil, err
+	}
+	return stmt.ExecContext(ctx, args...)
+}
+
+// row runs a statement that gives one row.
+func (tx *transaction) row(ctx context.Context, query string, args ...any) (*sql.Row, error) {
+	if !tx.keep {
+		return tx.QueryRowContext(ctx, query, args...), nil
+	}
+	stmt, err := tx.statement(ctx, query) //nolint:sqlclosecheck // it ends with the transaction
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryRowContext(ctx, args...), nil
+}
+
+// each calls fn for a query's rows.
+func (tx *transaction) each(ctx context.Context, query string, args []any, fn func(*sql.Rows) error) error {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	return eachRow(rows, fn)
+}
+
+// eachRow calls fn for all rows and closes them.
+func eachRow(rows *sql.Rows, fn func(*sql.Rows) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := fn(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// rowsOf runs a statement for many rows of values, some at a time: $rows in it becomes ($1, $2), ($3, $4). types are what the columns
+// are cast to, "" for none: PostgreSQL takes the values of a list that no table gives types for texts.
+func (tx *transaction) rowsOf(ctx context.Context, statement string, types []string, values [][]any) error {
+	for len(values) > 0 {
+		n := min(len(values), maxRows)
+		if n < maxRows && n > 8 { // few lengths, so that few statements are kept
+			n = 8
+		}
+		var args []any
+		for _, row := range values[:n] {
+			args = append(args, row...)
+		}
+		if _, err := tx.exec(ctx, strings.Replace(statement, "$rows", places(types, n), 1), args...); err != nil {
+			return err
+		}
+		values = values[n:]
+	}
+	return nil
+}
+
+// places writes the placeholders of n rows.
+func places(types []string, n int) string {
+	var b strings.Builder
+	for row := range n {
+		if row > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteByte('(')
+		for i, kind := range types {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			number := "$" + strconv.Itoa(row*len(types)+i+1)
+			if kind != "" {
+				number = "CAST(" + number + " AS " + kind + ")"
+			}
+			b.WriteString(number)
+		}
+		b.WriteByte(')')
+	}
+	return b.String()
+}
+
+// placeList writes n placeholders after those before: $3, $4.
+func placeList(before, n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("$" + strconv.Itoa(before+i+1))
+	}
+	return b.String()
+}
