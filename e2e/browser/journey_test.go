@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/runecast/runecast/pkg/image/imagetest"
 )
 
 // journey is what the parts of the test share.
@@ -33,6 +35,7 @@ func TestPages(t *testing.T) {
 		{"a review is denied", j.review},
 		{"open the scan", j.openScan},
 		{"open a vulnerability", j.openVulnerability},
+		{"scan an image", j.scanImage},
 		{"every page", j.pages},
 		{"keyboard", j.keyboard},
 	} {
@@ -103,6 +106,27 @@ func (j *journey) openVulnerability() {
 	j.vuln = j.path()
 	j.shows("CVE-2021-33574", "Use after free in mq_notify", "40.0 %", "2024-02-02", "ransomware", "libc6")
 	j.quiet("open a vulnerability")
+}
+
+// scanImage scans images by the form, sees how far that is, and their result when it is there, without doing anything.
+func (j *journey) scanImage() {
+	gate := make(chan struct{})
+	slow := j.s.registry.MustPush(j.t.Context(), "team/slow:1", imagetest.Image(imagetest.Layer(imagetest.Text("etc/os-release", "ID=debian\nVERSION_ID=10\n"))))
+	j.s.registry.Inject(imagetest.Path("team/slow/blobs"), 100, j.s.registry.Gate(gate))
+	j.visit("/scans")
+	j.run(chromedp.Click("//summary[contains(., 'Scan image')]"), chromedp.SendKeys(chromedp.CSS("#images"), j.s.layered+"\n"+slow), chromedp.SetValue(chromedp.CSS("#by"), "1"))
+	j.picture("scan-image")
+	j.press("Scan image")
+	running := j.path()
+	until(j.t, "one image is done, the other is not", func() bool { return strings.Contains(j.text("main"), "1 of 2 images are done.") })
+	j.shows("Running", j.s.layered, slow, "Waiting")
+	j.inspect("running", running, j.axe)
+	j.visit("/scans?status=Running")
+	j.shows(slow, "Running", "not yet")
+	j.visit(running)
+	close(gate)
+	until(j.t, "the page shows the result", func() bool { return strings.Contains(j.text("main"), "Policy evaluation") })
+	j.quiet("scan an image")
 }
 
 func (j *journey) pages() {

@@ -18,6 +18,9 @@ type ImagesRequest struct {
 	Platforms  []string    // os/arch; default those of the reviewer
 	Trigger    TriggerType // default that of the reviewer
 	User       string      // who asks, as lists show it
+	// Judged is told of each image when it is judged: its position, and what the decision will say of it; default: nobody is.
+	// Calls come side by side.
+	Judged func(position int, image *DecisionImage)
 }
 
 // JudgeImages judges images by a policy as Review judges those of a workload, with the server's own credentials. The context's deadline
@@ -47,7 +50,7 @@ func (r *Reviewer) JudgeImages(ctx context.Context, p *policy.Policy, request *I
 	if len(platforms) == 0 {
 		platforms = r.Platforms
 	}
-	images := r.judgeAll(ctx, p, &asked{references: request.References, platforms: platforms})
+	images := r.judgeAll(ctx, p, &asked{references: request.References, platforms: platforms, judged: request.Judged})
 	r.conclude(p, decision, images)
 	for i := range images {
 		outcomes = append(outcomes, images[i].subject.Outcome)

@@ -27,7 +27,16 @@ type judged struct {
 type asked struct {
 	references []string
 	platforms  []string
-	access     scan.Access // nil: not known
+	access     scan.Access                              // nil: not known
+	judged     func(position int, image *DecisionImage) // nil: nobody waits for single images
+}
+
+// tell tells of an image that is judged.
+func (a *asked) tell(position int, image *judged) {
+	if a.judged != nil {
+		record := image.record()
+		a.judged(position, &record)
+	}
 }
 
 // access reads the workload's credentials where an image is going to be scanned. The namespace is that of the review, because
@@ -48,6 +57,7 @@ func (r *Reviewer) judgeAll(ctx context.Context, p *policy.Policy, asked *asked)
 	results := make([]judged, len(references))
 	if len(references) == 1 { // the common case needs no goroutine
 		results[0] = r.judge(ctx, p, references[0], asked)
+		asked.tell(0, &results[0])
 		return results
 	}
 	var wait sync.WaitGroup
@@ -57,6 +67,7 @@ func (r *Reviewer) judgeAll(ctx context.Context, p *policy.Policy, asked *asked)
 		wait.Go(func() {
 			defer func() { <-slots }()
 			results[i] = r.judge(ctx, p, reference, asked)
+			asked.tell(i, &results[i])
 		})
 	}
 	wait.Wait()

@@ -74,10 +74,15 @@ func TestPages(t *testing.T) {
 	_, accepted := do(http.MethodPost, "/scans", url.Values{"images": {h.vulnerable}, "policy": {"2"}}, 303)
 	scan := accepted.Get("Location")
 	var page string
-	until(t, "the findings are stored", func() bool { // which nobody waits for
-		page, _ = do(http.MethodGet, scan, nil, 200, "Not compliant", "CVE-2021-3711", "sha256:")
+	until(t, "the scan is done", func() bool {
+		page, _ = do(http.MethodGet, scan, nil, 200, h.vulnerable)
 		return strings.Contains(page, "/vulnerabilities/")
 	})
+	for _, text := range []string{"Not compliant", "CVE-2021-3711", "sha256:"} {
+		if !strings.Contains(page, text) {
+			t.Errorf("the scan lacks %q: %s", text, page)
+		}
+	}
 	_, link, _ := strings.Cut(page, `<a href="/vulnerabilities/`)
 	link, _, _ = strings.Cut(link, `"`)
 	do(http.MethodGet, "/vulnerabilities/"+strings.ReplaceAll(link, "&amp;", "&"), nil, 200, "CVSS:3.1/", "https://osv.dev/vulnerability/DEBIAN-CVE-2021-3711")

@@ -179,6 +179,7 @@ type server struct {
 	handler http.Handler
 	health  *health
 	loops   []func(context.Context) error // until their context ends
+	ending  func()                        // to be called when no more requests are taken
 	engine  *engine
 	store   *store.Store
 	metrics *metrics
@@ -191,7 +192,8 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 		return nil, err
 	}
 	m := newMetrics()
-	e, err := newEngine(config, s, m, nil, log)
+	board := &ui.Board{}
+	e, err := newEngine(config, s, m, board.Tell, log)
 	if err != nil {
 		return nil, errors.Join(err, closeStore(s))
 	}
@@ -225,12 +227,13 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	}
 	firstAdministrator(ctx, config, s, auditor, log)
 	sessions := auth.NewSessions(s, nil)
+	jobs := ui.NewJobs(s, reviewer, board, log, nil)
 	rest := func(mux *http.ServeMux) { //nolint:contextcheck // each request has its own
 		web.Register(mux, web.Options{
 			Store: s, Policies: e.policies, Reviewer: reviewer, Recorder: recorder, Authenticator: authenticator, Auditor: auditor, Feed: e.feedInfo, Version: buildVersion().Version, PublicURL: config.PublicURL, Log: log,
 		})
 		ui.Register(mux, ui.Options{
-			Store: s, Policies: e.policies, Reviewer: reviewer, Sessions: sessions, Auditor: auditor, Log: log,
+			Store: s, Policies: e.policies, Jobs: jobs, Sessions: sessions, Auditor: auditor, Log: log,
 		})
 	}
 	if _, failure := e.feedInfo(); failure != nil {
@@ -253,7 +256,7 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	})
 	return &server{
 		handler: proxies.Handler(routes(handler, h, m, rest)), health: h, engine: e, store: s, metrics: m,
-		loops: append(loops, again.Run, keep.Run),
+		loops: append(loops, again.Run, keep.Run, jobs.Run), ending: jobs.EndStreams,
 	}, nil
 }
 

@@ -96,6 +96,7 @@ func (c *command) serve(ctx context.Context) error {
 		Handler: s.handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: newErrorLog(c.log),
 	}
+	server.RegisterOnShutdown(s.ending)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	c.log.WithFields(logrus.Fields{"address": c.scheme() + "://" + listener.Addr().String(), "version": buildVersion().Version}).Info("listening")

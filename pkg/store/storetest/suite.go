@@ -49,6 +49,7 @@ func Run(t *testing.T, b Backend) {
 		{"findings are counted", testReportCounts},
 		{"bad cursors are refused", testDecisionCursors},
 		{"writers of several stores do not disturb each other", testDecisionWriters},
+		{"running scans come, go on and go", testRunningScans},
 		{"a report comes back with every field", testReportRoundTrip},
 		{"a report is kept per feed revision", testReportRevisions},
 		{"reports are counted for lists", testReportColumns},
@@ -91,7 +92,7 @@ type call struct {
 }
 
 func calls() []call {
-	return []call{
+	return append(runningCalls(), []call{
 		{"Ping", false, func(ctx context.Context, s *store.Store) error { return s.Ping(ctx) }},
 		{"Writable", true, func(ctx context.Context, s *store.Store) error { return s.Writable(ctx) }},
 		{"CreateToken", true, func(ctx context.Context, s *store.Store) error { return s.CreateToken(ctx, sampleToken(900)) }},
@@ -167,7 +168,7 @@ func calls() []call {
 			return s.PutLayer(ctx, Digest(900), &inventory.Layer{})
 		}},
 		{"Layer", false, func(ctx context.Context, s *store.Store) error { _, err := s.Layer(ctx, Digest(1)); return err }},
-	}
+	}...)
 }
 
 // must fails the test for an error.

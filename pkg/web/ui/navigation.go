@@ -16,7 +16,7 @@ type entry struct {
 // entries are the navigation, in the order that it has. A page that is to be found by it adds its line here.
 func entries() []entry {
 	return []entry{
-		{scansPath, "Image Scanning", auth.ActionRead, []string{"scans", "scan"}},
+		{scansPath, "Image Scanning", auth.ActionRead, []string{"scans", "scan", "running"}},
 		{"/policies", "Policies", auth.ActionRead, []string{"policies", "policy"}},
 		{"/tokens", "API tokens", auth.ActionManage, []string{"tokens"}},
 		{"/users", "Users", auth.ActionManage, []string{"users"}},

@@ -69,6 +69,9 @@ func (s *server) report(r *http.Request, image *admission.DecisionImage) (*scan.
 }
 
 func (s *server) scan(w http.ResponseWriter, r *http.Request, user *auth.User) error {
+	if found, err := s.running(w, r, user, r.PathValue("id")); found || err != nil {
+		return err
+	}
 	d, err := s.decision(r, r.PathValue("id"))
 	if err != nil {
 		return err

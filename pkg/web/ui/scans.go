@@ -20,7 +20,6 @@ const (
 	scansOnPage  = 50
 	maxFilter    = 512 // characters of one filter
 	maxImages    = 20  // of one request by the form
-	scanWait     = 45 * time.Second
 	dayLayout    = "2006-01-02"
 	defaultAsked = "2" // the policy that the form offers first
 )
@@ -30,6 +29,7 @@ type scanRow struct {
 	ID, Status, Trigger, Policy string
 	At                          time.Time
 	Complies                    bool
+	Open                        bool // it is not judged yet
 	Images                      []string
 	Counts                      web.Counts
 }
@@ -111,6 +111,13 @@ func (s *server) listScans(r *http.Request) (*scanList, error) {
 	if err != nil {
 		return nil, err
 	}
+	if query.Before == "" {
+		first, err := s.runningScans(r.Context(), &filters)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(first, rows...)
+	}
 	list := &scanList{Rows: rows, Filters: filters, Policies: s.Policies.List(), Paged: query.Before != "", PolicyID: defaultAsked}
 	if next != "" {
 		more := r.URL.Query()
@@ -158,9 +165,8 @@ func reportKeys(d *admission.Decision) []web.ReportKey {
 	return keys
 }
 
-// scanImages scans what the form asks for, and shows what came of it.
+// scanImages begins to scan what the form asks for, and shows how far that is.
 func (s *server) scanImages(w http.ResponseWriter, r *http.Request, user *auth.User) error {
-	arrived := s.Now()
 	if err := r.ParseForm(); err != nil {
 		return badForm(err)
 	}
@@ -187,14 +193,14 @@ func (s *server) scanImages(w http.ResponseWriter, r *http.Request, user *auth.U
 	if !ok {
 		return refuse(http.StatusUnprocessableEntity, "Choose a policy of the list.")
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), scanWait)
-	defer cancel()
-	decision, _ := s.Reviewer.JudgeImages(ctx, p, &admission.ImagesRequest{References: references, Trigger: admission.TriggerUI, User: user.Name}, arrived)
-	// Not by the recorder: the next page shows it.
-	if err := s.Store.CreateDecisions(r.Context(), []*admission.Decision{decision}); err != nil {
-		return fmt.Errorf("store the scan: %w", err)
+	id, err := s.Jobs.start(r.Context(), p, references, user.Name)
+	if errors.Is(err, errBusy) {
+		return refuse(http.StatusServiceUnavailable, sentence(err))
 	}
-	s.audit(r, user, "scan requested", decision.ID, map[string]any{"images": references, "policy": p.ID})
-	http.Redirect(w, r, scansPath+"/"+decision.ID, http.StatusSeeOther) //nolint:gosec // the id is ours
+	if err != nil {
+		return err
+	}
+	s.audit(r, user, "scan requested", id, map[string]any{"images": references, "policy": p.ID})
+	http.Redirect(w, r, scansPath+"/"+id, http.StatusSeeOther) //nolint:gosec // the id is ours
 	return nil
 }

@@ -32,6 +32,7 @@ type ScanStore interface {
 // Store is what the pages read and write of the database.
 type Store interface {
 	ScanStore
+	web.RunningStore
 	auth.TokenStore
 	auth.UserStore
 	auth.AuditStore
@@ -42,7 +43,7 @@ type Store interface {
 type Options struct {
 	Store    Store
 	Policies *policy.Set
-	Reviewer *admission.Reviewer
+	Jobs     *Jobs // scans what people ask for
 	Sessions *auth.Sessions
 	Auditor  auth.Auditor // told of every change, login and logout
 	Log      logrus.FieldLogger
@@ -82,30 +83,39 @@ func Register(mux *http.ServeMux, options Options) { //nolint:gocritic // made o
 	add("GET /login", s.loginPage)
 	add("POST /login", s.login)
 	add("GET /static/{file}", readAssets().serve)
-	for pattern, p := range map[string]struct {
-		action auth.Action
-		handle handler
-	}{
-		"POST /logout":                {auth.ActionRead, s.logout},
-		"GET /password":               {auth.ActionRead, s.passwordPage},
-		"POST /password":              {auth.ActionRead, s.changePassword},
-		"GET /scans":                  {auth.ActionRead, s.scans},
-		"POST /scans":                 {auth.ActionScan, s.scanImages},
-		"GET /scans/{id}":             {auth.ActionRead, s.scan},
-		"GET /vulnerabilities/{id}":   {auth.ActionRead, s.vulnerability},
-		"GET /policies":               {auth.ActionRead, s.policies},
-		"GET /policies/{id}":          {auth.ActionRead, s.policy},
-		"GET /tokens":                 {auth.ActionManage, s.tokens},
-		"POST /tokens":                {auth.ActionManage, s.createToken},
-		"POST /tokens/{id}/revoke":    {auth.ActionManage, s.revokeToken},
-		"GET /audit":                  {auth.ActionManage, s.auditLog},
-		"GET /users":                  {auth.ActionManage, s.users},
-		"POST /users":                 {auth.ActionManage, s.createUser},
-		"POST /users/{name}/delete":   {auth.ActionManage, s.deleteUser},
-		"POST /users/{name}/role":     {auth.ActionManage, s.changeRole},
-		"POST /users/{name}/password": {auth.ActionManage, s.resetPassword},
-	} {
-		add(pattern, s.page(p.action, p.handle))
+	for _, page := range s.routes() {
+		add(page.pattern, s.page(page.action, page.handle))
+	}
+}
+
+// route is a path of those who are logged in, and what their role must allow.
+type route struct {
+	pattern string
+	action  auth.Action
+	handle  handler
+}
+
+func (s *server) routes() []route {
+	return []route{
+		{"POST /logout", auth.ActionRead, s.logout},
+		{"GET /password", auth.ActionRead, s.passwordPage},
+		{"POST /password", auth.ActionRead, s.changePassword},
+		{"GET /scans", auth.ActionRead, s.scans},
+		{"POST /scans", auth.ActionScan, s.scanImages},
+		{"GET /scans/{id}", auth.ActionRead, s.scan},
+		{"GET /scans/{id}/events", auth.ActionRead, s.runningEvents},
+		{"GET /vulnerabilities/{id}", auth.ActionRead, s.vulnerability},
+		{"GET /policies", auth.ActionRead, s.policies},
+		{"GET /policies/{id}", auth.ActionRead, s.policy},
+		{"GET /tokens", auth.ActionManage, s.tokens},
+		{"POST /tokens", auth.ActionManage, s.createToken},
+		{"POST /tokens/{id}/revoke", auth.ActionManage, s.revokeToken},
+		{"GET /audit", auth.ActionManage, s.auditLog},
+		{"GET /users", auth.ActionManage, s.users},
+		{"POST /users", auth.ActionManage, s.createUser},
+		{"POST /users/{name}/delete", auth.ActionManage, s.deleteUser},
+		{"POST /users/{name}/role", auth.ActionManage, s.changeRole},
+		{"POST /users/{name}/password", auth.ActionManage, s.resetPassword},
 	}
 }
 
