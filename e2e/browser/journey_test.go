@@ -17,6 +17,7 @@ type journey struct {
 	axe   string
 	token string
 	scan  string // path of the denied scan's page
+	two   string // path of the page of a scan of two images
 	vuln  string // path of a vulnerability's page
 }
 
@@ -125,7 +126,8 @@ func (j *journey) scanImage() {
 	j.shows(slow, "Running", "not yet")
 	j.visit(running)
 	close(gate)
-	until(j.t, "the page shows the result", func() bool { return strings.Contains(j.text("main"), "Policy evaluation") })
+	until(j.t, "the page shows the result", func() bool { return strings.Contains(j.text("main"), "What the asker was told") })
+	j.two = running
 	j.quiet("scan an image")
 }
 
@@ -134,6 +136,8 @@ func (j *journey) pages() {
 		{"scans", "/scans"},
 		{"scans-none", "/scans?image=nothing-like-this"},
 		{"scan", j.scan},
+		{"scan-by-layer", j.scan + "?by=layer&fixable=no"},
+		{"scan-two-images", j.two},
 		{"vulnerability", j.vuln},
 		{"policies", "/policies"},
 		{"policy", "/policies/2"},

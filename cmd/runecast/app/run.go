@@ -233,7 +233,7 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 			Store: s, Policies: e.policies, Reviewer: reviewer, Recorder: recorder, Authenticator: authenticator, Auditor: auditor, Feed: e.feedInfo, Version: buildVersion().Version, PublicURL: config.PublicURL, Log: log,
 		})
 		ui.Register(mux, ui.Options{
-			Store: s, Policies: e.policies, Jobs: jobs, Sessions: sessions, Auditor: auditor, Log: log,
+			Store: s, Policies: e.policies, Jobs: jobs, Sessions: sessions, Auditor: auditor, Version: buildVersion().Version, Log: log,
 		})
 	}
 	if _, failure := e.feedInfo(); failure != nil {

@@ -37,6 +37,28 @@ func (v view) May(action string) bool {
 	return v.User.Role.May(auth.ActionRead)
 }
 
+// shortDigest gives enough of a digest to tell it from others: sha256:0123456789ab.
+func shortDigest(digest string) string {
+	const enough = len("sha256:") + 12
+	if len(digest) <= enough {
+		return digest
+	}
+	return digest[:enough]
+}
+
+// took words a duration: 3 ms, 1.4 s, 2m5s.
+func took(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return "less than 1 ms"
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	case d < time.Minute:
+		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
+	}
+	return d.Round(time.Second).String()
+}
+
 // severityCount is a number of findings of one severity.
 type severityCount struct {
 	Name, Letter string
@@ -52,8 +74,13 @@ func parse() map[string]*template.Template {
 			}
 			return t.UTC().Format("2006-01-02 15:04:05 UTC")
 		},
-		"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"asset":   readAssets().address,
+		"machine":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"asset":      readAssets().address,
+		"day":        func(t time.Time) string { return t.UTC().Format(dayLayout) },
+		"short":      shortDigest,
+		"took":       took,
+		"megabytes":  func(n int64) string { return strconv.FormatFloat(float64(n)/1e6, 'f', 1, 64) + " MB" },
+		"severities": func() []string { return []string{"critical", "high", "medium", "low", "unknown"} },
 		"severity": func(name string, count int) severityCount {
 			letter := strings.ToUpper(name[:1])
 			if name == "unknown" {

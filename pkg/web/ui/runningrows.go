@@ -35,8 +35,16 @@ func (s *server) runningScans(ctx context.Context, f *scanFilters) ([]scanRow, e
 // wants tells whether a running scan is among those that are asked for. It has no verdict and no findings yet, and no namespace.
 func (f *scanFilters) wants(running *web.RunningScan, row *scanRow) bool {
 	day := running.At.Format(dayLayout)
-	return f.Verdict == "" && f.Severity == "" && f.Namespace == "" &&
-		(f.Status == "" || f.Status == row.Status) && (f.Trigger == "" || f.Trigger == row.Trigger) && (f.Policy == "" || f.Policy == running.PolicyID) &&
-		(f.From == "" || f.From <= day) && (f.To == "" || day <= f.To) &&
-		strings.Contains(strings.ToLower(strings.Join(row.Images, "\n")), strings.ToLower(f.Image))
+	for _, filter := range []struct{ asked, is string }{
+		{f.Verdict, ""}, {f.Severity, ""}, {f.Namespace, ""}, {f.Name, ""}, {f.Status, row.Status}, {f.Trigger, row.Trigger}, {f.Policy, running.PolicyID},
+	} {
+		if filter.asked != "" && filter.asked != filter.is {
+			return false
+		}
+	}
+	return (f.From == "" || f.From <= day) && (f.To == "" || day <= f.To) &&
+		contains(running.User, f.User) && contains(strings.Join(row.Images, "\n"), f.Image)
 }
+
+// contains tells whether a text has a part, in any case.
+func contains(text, part string) bool { return strings.Contains(strings.ToLower(text), strings.ToLower(part)) }

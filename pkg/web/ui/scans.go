@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,37 +30,55 @@ type scanRow struct {
 	Complies                    bool
 	Open                        bool // it is not judged yet
 	Images                      []string
+	Object                      string // what was reviewed
 	Counts                      web.Counts
 }
 
 // scanFilters are the filters of the list, as the form has them.
 type scanFilters struct {
-	Image, Status, Trigger, Policy, Verdict, Severity, Namespace, From, To string
+	Image, Status, Trigger, Policy, Verdict, Severity, Namespace, Name, User, From, To string
+}
+
+// Active counts the filters beside the search box that are in use.
+func (f *scanFilters) Active() (n int) {
+	for _, value := range []string{f.Status, f.Trigger, f.Policy, f.Verdict, f.Severity, f.Namespace, f.Name, f.User, f.From, f.To} {
+		if value != "" {
+			n++
+		}
+	}
+	return n
 }
 
 type scanList struct {
 	Rows     []scanRow
-	Filters  scanFilters
+	Filters  *scanFilters
 	Policies []*policy.Policy
+	Sort     string // the order
+	ByTime   string // the address of the order by time, and by the findings
+	ByWorst  string
+	First    string // the address of the first page; "" where this is it
 	Next     string // the address of the next page; "" after the last
-	Paged    bool   // this is not the first page
 	Asked    string // of the form for a new scan
 	PolicyID string
 }
 
-func readFilters(q url.Values) (scanFilters, *web.ScanQuery, error) {
+func readFilters(q url.Values) (*scanFilters, *web.ScanQuery, error) {
 	for name, values := range q {
 		if len(values[0]) > maxFilter {
-			return scanFilters{}, nil, problem{http.StatusUnprocessableEntity, "The filter " + shorten(name) + " is too long."}
+			return nil, nil, problem{http.StatusUnprocessableEntity, "The filter " + shorten(name) + " is too long."}
 		}
 	}
-	f := scanFilters{
+	f := &scanFilters{
 		Image: strings.TrimSpace(q.Get("image")), Status: q.Get("status"), Trigger: q.Get("trigger"), Policy: q.Get("policy"), Verdict: q.Get("evaluation"),
 		Severity: q.Get("severity"), Namespace: strings.TrimSpace(q.Get("namespace")), From: q.Get("from"), To: q.Get("to"),
+		Name: strings.TrimSpace(q.Get("name")), User: strings.TrimSpace(q.Get("user")),
 	}
 	query := &web.ScanQuery{
 		Limit: scansOnPage, Before: q.Get("cursor"), Image: f.Image, Status: f.Status, Trigger: admission.TriggerType(f.Trigger), PolicyID: f.Policy,
-		Namespace: f.Namespace, Worst: f.Severity, Complies: f.Verdict,
+		Namespace: f.Namespace, Worst: f.Severity, Complies: f.Verdict, Name: f.Name, User: f.User,
+	}
+	if sort := q.Get("sort"); sort == web.SortOldest || sort == web.SortWorst {
+		query.Sort = sort
 	}
 	for _, day := range []struct {
 		text string
@@ -89,6 +106,25 @@ func (s *server) scans(w http.ResponseWriter, r *http.Request, user *auth.User) 
 	return nil
 }
 
+// with gives the address of a page with its query changed: names and values take turns, and an empty value takes the name away.
+func with(path string, query url.Values, pairs ...string) string {
+	changed := url.Values{}
+	for name, values := range query {
+		if len(values) > 0 && values[0] != "" {
+			changed.Set(name, values[0])
+		}
+	}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if changed.Del(pairs[i]); pairs[i+1] != "" {
+			changed.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(changed) == 0 {
+		return path
+	}
+	return path + "?" + changed.Encode()
+}
+
 // badCursor is the store's error about a cursor, told without knowing the store.
 type badCursor interface {
 	error
@@ -107,62 +143,56 @@ func (s *server) listScans(r *http.Request) (*scanList, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list scans: %w", err)
 	}
-	rows, err := s.rows(r.Context(), found)
-	if err != nil {
-		return nil, err
-	}
+	rows := scanRows(found)
 	if query.Before == "" {
-		first, err := s.runningScans(r.Context(), &filters)
+		first, err := s.runningScans(r.Context(), filters)
 		if err != nil {
 			return nil, err
 		}
 		rows = append(first, rows...)
 	}
-	list := &scanList{Rows: rows, Filters: filters, Policies: s.Policies.List(), Paged: query.Before != "", PolicyID: defaultAsked}
+	list := &scanList{Rows: rows, Filters: filters, Policies: s.Policies.List(), PolicyID: defaultAsked, Sort: query.Sort}
+	address := func(pairs ...string) string {
+		return with(scansPath, r.URL.Query(), append([]string{"cursor", ""}, pairs...)...)
+	}
+	list.ByTime, list.ByWorst = address("sort", ""), address("sort", web.SortWorst)
+	if query.Sort == "" {
+		list.ByTime = address("sort", web.SortOldest)
+	}
+	if query.Before != "" {
+		list.First = address()
+	}
 	if next != "" {
-		more := r.URL.Query()
-		more.Set("cursor", next)
-		list.Next = scansPath + "?" + more.Encode()
+		list.Next = address("cursor", next)
 	}
 	return list, nil
 }
 
-func (s *server) rows(ctx context.Context, list []admission.Decision) ([]scanRow, error) {
-	var keys []web.ReportKey
-	for i := range list {
-		keys = append(keys, reportKeys(&list[i])...)
-	}
-	counts, err := s.Store.Counts(ctx, keys)
-	if err != nil {
-		return nil, fmt.Errorf("count findings: %w", err)
-	}
+func scanRows(list []admission.Decision) []scanRow {
 	rows := make([]scanRow, 0, len(list))
 	for i := range list {
 		d := &list[i]
-		row := scanRow{ID: d.ID, Status: web.StatusOf(d), Trigger: string(d.Trigger), Policy: d.Policy, At: d.At, Complies: d.Verdict == policy.VerdictAllow}
+		row := scanRow{
+			ID: d.ID, Status: web.StatusOf(d), Trigger: string(d.Trigger), Policy: d.Policy, At: d.At,
+			Complies: d.Verdict == policy.VerdictAllow, Counts: d.Counts(), Object: objectOf(d),
+		}
 		for j := range d.Images {
 			row.Images = append(row.Images, d.Images[j].Reference)
 		}
-		for _, key := range reportKeys(d) {
-			row.Counts.Add(counts[key])
-		}
 		rows = append(rows, row)
 	}
-	return rows, nil
+	return rows
 }
 
-// reportKeys are the reports of a decision's images, each once.
-func reportKeys(d *admission.Decision) []web.ReportKey {
-	var keys []web.ReportKey
-	seen := map[web.ReportKey]bool{}
-	for i := range d.Images {
-		key := web.ReportKey{Digest: d.Images[i].Digest, FeedRevision: d.Images[i].FeedRevision}
-		if key.Digest != "" && key.FeedRevision != "" && !seen[key] {
-			seen[key] = true
-			keys = append(keys, key)
-		}
+// objectOf names what was reviewed: Pod shop/web; empty where images alone were asked for.
+func objectOf(d *admission.Decision) string {
+	switch {
+	case d.ReviewUID == "" && d.Name == "":
+		return ""
+	case d.Namespace == "":
+		return d.Kind + " " + d.Name
 	}
-	return keys
+	return d.Kind + " " + d.Namespace + "/" + d.Name
 }
 
 // scanImages begins to scan what the form asks for, and shows how far that is.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -22,11 +23,11 @@ import (
 
 // ScanStore is what the pages read of scans.
 type ScanStore interface {
-	// Scans, Decision, Report and Counts are as in web.Store.
+	// Scans, Decision, Report and Inventory are as in web.Store.
 	Scans(ctx context.Context, query *web.ScanQuery) ([]admission.Decision, string, error)
 	Decision(ctx context.Context, id string) (*admission.Decision, error)
 	Report(ctx context.Context, digest, feedRevision string) (*scan.Report, error)
-	Counts(ctx context.Context, keys []web.ReportKey) (map[web.ReportKey]web.Counts, error)
+	Inventory(ctx context.Context, digest string) (*scan.Contents, error)
 }
 
 // Store is what the pages read and write of the database.
@@ -46,6 +47,7 @@ type Options struct {
 	Jobs     *Jobs // scans what people ask for
 	Sessions *auth.Sessions
 	Auditor  auth.Auditor // told of every change, login and logout
+	Version  string       // of the program
 	Log      logrus.FieldLogger
 	Now      func() time.Time // default time.Now
 }
@@ -95,6 +97,11 @@ type route struct {
 	handle  handler
 }
 
+// serves tells whether there is a page of that pattern.
+func (s *server) serves(pattern string) bool {
+	return slices.ContainsFunc(s.routes(), func(r route) bool { return r.pattern == pattern })
+}
+
 func (s *server) routes() []route {
 	return []route{
 		{"POST /logout", auth.ActionRead, s.logout},
@@ -104,6 +111,7 @@ func (s *server) routes() []route {
 		{"POST /scans", auth.ActionScan, s.scanImages},
 		{"GET /scans/{id}", auth.ActionRead, s.scan},
 		{"GET /scans/{id}/events", auth.ActionRead, s.runningEvents},
+		{"GET /scans/{id}/images/{image}/inventory", auth.ActionRead, s.bill},
 		{"GET /vulnerabilities/{id}", auth.ActionRead, s.vulnerability},
 		{"GET /policies", auth.ActionRead, s.policies},
 		{"GET /policies/{id}", auth.ActionRead, s.policy},
