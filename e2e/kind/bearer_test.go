@@ -28,6 +28,7 @@ const (
 // writes a webhook configuration from values that he finds with kubectl. A second run changes nothing, the token is rotated under load, what
 // cannot work rolls back by itself, and everything is undone.
 func TestBearerToken(t *testing.T) {
+	t.Parallel()
 	token, before := uuid(), ""
 	l := newLab(t, "gate-bearer", func(*v1alpha4.Cluster) {})
 	parts := []struct {

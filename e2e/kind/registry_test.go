@@ -5,6 +5,7 @@ package kind_test
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"io"
 	"log" //nolint:depguard // the registry takes one of package log
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +31,7 @@ type registry struct {
 	host       string // address:port
 	vulnerable string // nginx:1.19's packages
 	fixed      string // the same with the fixes
+	slow       string // the vulnerable one, from a registry that takes 40 seconds for a layer
 	feed       string // oci:// reference of the feed
 }
 
@@ -39,16 +42,62 @@ func newRegistry(t *testing.T, l *lab) *registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0))), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: slowly(ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0)))), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	r := &registry{host: listener.Addr().String()}
 	l.writeOnNode("/etc/containerd/certs.d/"+r.host+"/hosts.toml", "[host.\"http://"+r.host+"\"]\n  capabilities = [\"pull\", \"resolve\"]\n")
 	r.vulnerable = r.push(t, "shop/web:1.19", running(t, imagetest.Nginx119()))
 	r.fixed = r.push(t, "shop/web:1.19-fixed", running(t, imagetest.Nginx119Fixed()))
+	noise := make([]byte, slowBytes) // nothing makes it smaller
+	_, _ = rand.Read(noise)
+	slow, err := mutate.AppendLayers(imagetest.Nginx119(), imagetest.Layer(imagetest.Text("noise", string(noise))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.slow = r.push(t, "slow/web:1.19", slow)
 	r.feed = "oci://" + r.host + "/runecast/feed:latest"
 	l.pushFeed(r)
 	return r
+}
+
+const (
+	slowBytes = 400 << 10
+	slowStep  = slowBytes / 40 // bytes a second
+)
+
+// slowly serves the layers below slow/ a piece a second.
+func slowly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/v2/slow/") && strings.Contains(r.URL.Path, "/blobs/") {
+			w = &slowWriter{w, r}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+type slowWriter struct {
+	http.ResponseWriter
+	request *http.Request
+}
+
+// Write implements io.Writer.
+func (w *slowWriter) Write(p []byte) (int, error) {
+	written := 0
+	for len(p) > 0 {
+		n, err := w.ResponseWriter.Write(p[:min(slowStep, len(p))])
+		written += n
+		if p = p[n:]; err != nil || len(p) == 0 {
+			return written, err
+		}
+		_ = http.NewResponseController(w.ResponseWriter).Flush()
+		select {
+		case <-w.request.Context().Done():
+			return written, w.request.Context().Err()
+		case <-time.After(time.Second):
+		}
+	}
+	return written, nil
 }
 
 func (r *registry) push(t *testing.T, repositoryTag string, image v1.Image) string {

@@ -16,6 +16,7 @@ const shop = "shop" // the guarded namespace of most tests
 
 // TestStockCluster leads one installation on a cluster with nothing special through its life. The parts build upon each other.
 func TestStockCluster(t *testing.T) {
+	t.Parallel() // beside the other cluster: both wait for kubelets most of the time
 	l := newLab(t, "gate-stock", func(*v1alpha4.Cluster) {})
 	parts := []struct {
 		name string
@@ -24,6 +25,7 @@ func TestStockCluster(t *testing.T) {
 		{"values that cannot be", l.testValues},
 		{"install", l.testInstall},
 		{"denied and allowed", l.testJudgement},
+		{"pages", l.testPages},
 		{"webhook commands", l.testWebhookCommands},
 		{"rights", l.testRights},
 		{"renewal and rotation", l.testRotation},

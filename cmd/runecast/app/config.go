@@ -58,6 +58,7 @@ type Config struct {
 	AllowedRegistries []string `koanf:"allowedRegistries"` // patterns for built-in policy 4
 	Platforms         []string `koanf:"platforms"`         // of the cluster's nodes; default linux/amd64
 
+	PullSecrets            bool          `koanf:"pullSecrets"`            // read workloads' imagePullSecrets through the API server, where there is access to one; default true
 	Kubeconfig             string        `koanf:"kubeconfig"`             // file of the access to the API server that pull secrets are read through; default for serve that of the pod it runs in, else none
 	RegistryKeychains      []string      `koanf:"registryKeychains"`      // the server's own credentials: docker, ecr, gcr, acr; those of clouds ask metadata services; default docker
 	RegistryPlainHTTP      []string      `koanf:"registryPlainHttp"`      // registries, as host:port, that are asked without TLS; allowed loopback ones are so in any case
@@ -98,7 +99,7 @@ type Config struct {
 
 func defaults() map[string]any {
 	return map[string]any{
-		"dataDir": defaultDataDir(), "listen": ":9080", "maxInFlight": 1024, "tokenAccessType": string(auth.AccessReview), "platforms": []string{"linux/amd64"},
+		"dataDir": defaultDataDir(), "listen": ":9080", "maxInFlight": 1024, "tokenAccessType": string(auth.AccessReview), "platforms": []string{"linux/amd64"}, "pullSecrets": true,
 		"registryKeychains": []string{keychainDocker}, "resolveTtl": "30s", "scanTimeout": "10m", "maxImageBytes": int64(16) << 30,
 		"decisionRetentionDays": 365, "flipRetentionDays": 90, "auditRetentionDays": 365, "maxFlips": 100_000,
 	}
@@ -136,6 +137,7 @@ func addPolicyFlags(flags *pflag.FlagSet) {
 }
 
 func addKubeconfigFlag(flags *pflag.FlagSet, byDefault string) {
+	flags.Bool("pull-secrets", true, "read imagePullSecrets through the API server, where there is access to one")
 	flags.String("kubeconfig", "", "`file` of the access to the API server that imagePullSecrets are read through (default "+byDefault+")")
 }
 
@@ -220,7 +222,7 @@ func keys() map[string]string {
 		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight", "public-url",
 		"review-key-dir", "token-dir", "token-access-type", "admin-password-file",
 		"trusted-proxies",
-		"policy-files", "allowed-registries", "platforms", "kubeconfig", "registry-keychains", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-config-dir", "registry-ca-files", "registry-rate-limit", "registry-max-connections", "layer-toc", "resolve-ttl", "scan-timeout", "scan-concurrency",
+		"policy-files", "allowed-registries", "platforms", "pull-secrets", "kubeconfig", "registry-keychains", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-config-dir", "registry-ca-files", "registry-rate-limit", "registry-max-connections", "layer-toc", "resolve-ttl", "scan-timeout", "scan-concurrency",
 		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio", "decision-retention-days", "flip-retention-days", "audit-retention-days", "max-flips",
 		"feed-url", "feed-update-interval",
 		"download-dir", "download-sources", "download-ecosystems", "download-ca-files", "osv-url", "nvd-url", "cve-url", "epss-url", "kev-url",

@@ -54,13 +54,16 @@ func (p pullSecrets) Access(ctx context.Context, namespace, serviceAccount strin
 }
 
 // newPullSecrets connects to the API server of the kubeconfig, or of the cluster that the program runs in where inCluster says
-// so. It gives nil where there is neither; nothing is asked yet.
+// so. It gives nil where there is neither or pullSecrets is off; nothing is asked yet.
 func newPullSecrets(config *Config, inCluster bool, log logrus.FieldLogger) (admission.PullSecrets, error) {
 	var (
 		access *rest.Config
 		err    error
 	)
 	switch {
+	case !config.PullSecrets:
+		log.Info("imagePullSecrets are not read: images are pulled with the server's own credentials alone")
+		return nil, nil //nolint:nilnil // as the comment has it
 	case config.Kubeconfig != "":
 		access, err = clientcmd.BuildConfigFromFlags("", config.Kubeconfig)
 	case inCluster:

@@ -84,26 +84,43 @@ http {
     location = /readyz { return 404; }
     location = /healthz { return 404; }
 
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Host $http_host;
+    # Set, not added to: nobody chooses the address that attempts to log in are counted by.
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Proto https;
+    proxy_hide_header Retry-After;
+    proxy_connect_timeout 2s;
+    proxy_send_timeout 31s;
+    proxy_read_timeout 31s;
+    proxy_next_upstream error timeout http_502 http_503 non_idempotent;
+    proxy_next_upstream_tries 2;
+    proxy_redirect off;
+    proxy_ssl_verify on;
+    proxy_ssl_verify_depth 3;
+    proxy_ssl_trusted_certificate /etc/nginx/tls/ca.crt;
+    proxy_ssl_name runecast-server.{{ .Release.Namespace }}.svc;
+    proxy_ssl_server_name on;
+    proxy_ssl_protocols TLSv1.2 TLSv1.3;
+
     location / {
       proxy_pass https://server;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header Host $host;
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_set_header X-Forwarded-Proto https;
-      proxy_hide_header Retry-After;
-      proxy_connect_timeout 2s;
-      proxy_send_timeout 31s;
-      proxy_read_timeout 31s;
-      proxy_next_upstream error timeout http_502 http_503 non_idempotent;
-      proxy_next_upstream_tries 2;
-      proxy_redirect off;
-      proxy_ssl_verify on;
-      proxy_ssl_verify_depth 3;
-      proxy_ssl_trusted_certificate /etc/nginx/tls/ca.crt;
-      proxy_ssl_name runecast-server.{{ .Release.Namespace }}.svc;
-      proxy_ssl_server_name on;
-      proxy_ssl_protocols TLSv1.2 TLSv1.3;
+    }
+
+    # The server answers scan requests within the ten minutes that a caller may ask for.
+    location ~ ^/(rc2/api/v2/images-scan-requests|rca/api/v2/images-scan-requests|api/v1/scan-requests)$ {
+      proxy_pass https://server;
+      proxy_read_timeout 620s;
+      proxy_next_upstream error http_502 http_503 non_idempotent;
+    }
+
+    # What comes of a scan, as it goes on.
+    location ~ ^/scans/[^/]+/events$ {
+      proxy_pass https://server;
+      proxy_buffering off;
+      proxy_read_timeout 620s;
+      proxy_next_upstream error http_502 http_503;
     }
   }
 

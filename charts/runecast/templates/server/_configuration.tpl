@@ -15,6 +15,16 @@
   "registryPlainHttp" .Values.registries.plainHTTP
   "registryRateLimit" .Values.registries.rateLimit
 }}
+{{- $_ := set $c "pullSecrets" (eq (include "runecast.readsPullSecrets" .) "true") }}
+{{- with .Values.web }}
+{{- $_ := set $c "trustedProxies" .trustedProxies }}
+{{- with .publicUrl | default (empty .ingress.host | ternary "" (printf "https://%s" .ingress.host)) }}
+{{- $_ := set $c "publicUrl" (trimSuffix "/" .) }}
+{{- end }}
+{{- if .admin.existingSecret }}
+{{- $_ := set $c "adminPasswordFile" "/etc/runecast/admin/password" }}
+{{- end }}
+{{- end }}
 {{- if .Values.policies.definitions }}
 {{- $_ := set $c "policyFiles" (list "/etc/runecast/policies/policies.yaml") }}
 {{- else if .Values.policies.existingConfigMap }}
@@ -46,6 +56,11 @@
 {{/* Whether the server may ask the API server for pull secrets. */}}
 {{- define "runecast.readsPullSecrets" -}}
 {{- if or .Values.registries.pullSecrets.allNamespaces .Values.registries.pullSecrets.namespaces }}true{{ end }}
+{{- end }}
+
+{{/* Whether the server has access to the API server at all. */}}
+{{- define "runecast.asksCluster" -}}
+{{- if or (include "runecast.readsPullSecrets" .) .Values.web.webhookStatus }}true{{ end }}
 {{- end }}
 
 {{/* Whether the data directory is a claim. */}}
