@@ -229,7 +229,7 @@ func imageAnswerOf(image *admission.DecisionImage) imageAnswer {
 		v := &image.Violations[i]
 		out := violation{Rule: v.Rule, Detail: v.Detail}
 		if f := v.Finding; f != nil {
-			out.ID, out.Severity = f.ID, string(f.Severity)
+			out.ID, out.Severity = f.ID, f.Severity.String()
 			out.Package, out.Version, out.Fixed = f.Package.Name, f.Package.Version, f.FixedVersion
 		}
 		answer.Violations = append(answer.Violations, out)

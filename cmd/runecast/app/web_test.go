@@ -60,9 +60,10 @@ type scanResult struct {
 			Critical int `json:"critical"`
 		} `json:"vulnerabilities"`
 		Violations []struct {
-			ID      string `json:"id"`
-			Package string `json:"package"`
-			Fixed   string `json:"fixedVersion"`
+			ID       string `json:"id"`
+			Package  string `json:"package"`
+			Fixed    string `json:"fixedVersion"`
+			Severity string `json:"severity"`
 		} `json:"violations"`
 	} `json:"results"`
 }
@@ -99,7 +100,7 @@ func TestScanRequest(t *testing.T) {
 	}
 	out := send(path, `{"imageNames": [`+fixed+`, `+vulnerable+`]}`, s.token)
 	if len(out.Results) != 2 || !out.Results[0].Complies || out.Results[1].Complies || out.Results[1].Vulnerabilities == nil || out.Results[1].Vulnerabilities.Critical == 0 ||
-		len(out.Results[1].Violations) == 0 || out.Results[1].Violations[0].Fixed == "" || out.Results[1].ImageName != h.vulnerable {
+		len(out.Results[1].Violations) == 0 || out.Results[1].Violations[0].Fixed == "" || out.Results[1].Violations[0].Severity != "critical" || out.Results[1].ImageName != h.vulnerable {
 		t.Errorf("%+v", out)
 	}
 	// What cannot be scanned is a usable answer, and does not comply.
