@@ -14,24 +14,33 @@ import (
 const (
 	maxPause = 10 * time.Millisecond // before one inventory, so that a run comes to its end under any load
 	pauseFor = time.Millisecond      // until the next question whether reviews are under way
+	// keptTogether is how many reports' findings are stored in one transaction, and are in memory until then.
+	keptTogether = 16
 )
 
 // workers is how many inventories are matched at a time: half the processors are for reviews.
 func workers() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
-// page matches and judges a page of inventories.
+// page matches and judges a page of inventories. Their findings are stored meanwhile.
 func (r *run) page(ctx context.Context, page []Stored) ([]Flip, error) {
 	flips, read := make([][]Flip, len(page)), make([]bool, len(page))
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(workers())
-	for i := range page {
-		group.Go(func() (err error) {
-			r.pause(groupCtx)
-			flips[i], read[i], err = r.one(groupCtx, &page[i])
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	both, bothCtx := errgroup.WithContext(ctx)
+	reports := make(chan *scan.Report)
+	both.Go(func() error { return r.keep(bothCtx, reports) })
+	both.Go(func() error {
+		defer close(reports)
+		group, groupCtx := errgroup.WithContext(bothCtx)
+		group.SetLimit(workers())
+		for i := range page {
+			group.Go(func() (err error) {
+				r.pause(groupCtx)
+				flips[i], read[i], err = r.one(groupCtx, &page[i], reports)
+				return err
+			})
+		}
+		return group.Wait()
+	})
+	if err := both.Wait(); err != nil {
 		return nil, err
 	}
 	var all []Flip
@@ -44,6 +53,27 @@ func (r *run) page(ctx context.Context, page []Stored) ([]Flip, error) {
 		all = append(all, flips[i]...)
 	}
 	return all, nil
+}
+
+// keep stores the findings of reports as they come, some at a time.
+func (r *run) keep(ctx context.Context, reports <-chan *scan.Report) error {
+	batch := make([]*scan.Report, 0, keptTogether)
+	store := func() error {
+		defer func() { clear(batch); batch = batch[:0] }()
+		if len(batch) == 0 {
+			return nil
+		}
+		return r.Store.PutFindings(ctx, batch)
+	}
+	for report := range reports {
+		if batch = append(batch, report); len(batch) < keptTogether {
+			continue
+		}
+		if err := store(); err != nil {
+			return err
+		}
+	}
+	return store()
 }
 
 // pause waits while reviews are under way, up to maxPause.

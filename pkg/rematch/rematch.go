@@ -184,8 +184,8 @@ func (r *run) tell(f *Flip) {
 	}
 }
 
-// one judges an image again, and tells whether its inventory was one that can be.
-func (r *run) one(ctx context.Context, s *Stored) (flips []Flip, read bool, err error) {
+// one judges an image again, and tells whether its inventory was one that can be. It gives the report to reports.
+func (r *run) one(ctx context.Context, s *Stored, reports chan<- *scan.Report) (flips []Flip, read bool, err error) {
 	contents, err := s.Load()
 	if err != nil {
 		r.Log.WithError(err).WithField("digest", s.Digest).Warn("a stored inventory cannot be read")
@@ -203,6 +203,11 @@ func (r *run) one(ctx context.Context, s *Stored) (flips []Flip, read bool, err 
 		if f := r.judge(report, &s.Judged[i], now); f != nil {
 			flips = append(flips, *f)
 		}
+	}
+	select {
+	case reports <- report:
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
 	}
 	return flips, true, nil
 }

@@ -55,3 +55,12 @@ func (s *Store) document(ctx context.Context, dst any, query string, args ...any
 	}
 	return true, nil
 }
+
+// each calls fn for the rows of a query of our own texts and placeholders.
+func (s *Store) each(ctx context.Context, query string, args []any, fn func(*sql.Rows) error) error {
+	rows, err := s.read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	return eachRow(rows, fn)
+}

@@ -24,6 +24,7 @@ type Store struct {
 	name        string
 	codec       *codec
 	dialect     dialect
+	interned    interned
 }
 
 var (

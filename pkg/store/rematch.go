@@ -208,7 +208,7 @@ func (s *Store) FinishRematch(ctx context.Context, revision string) error {
 			return fmt.Errorf("delete the reports of earlier feeds: %w", err)
 		}
 		if gone == 0 {
-			return nil
+			return s.forgetImages(ctx)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func (s *Store) Report(ctx context.Context, digest, feedRevision string) (*scan.
 	return report, nil
 }
 
-// PutReport stores a report under its digest and feed revision, over what is there.
+// PutReport stores a report under its digest and feed revision, over what is there, and has the index of findings say what it does.
 func (s *Store) PutReport(ctx context.Context, r *scan.Report) error {
 	args, err := s.reportArgs(r)
 	if err != nil {
@@ -32,7 +32,7 @@ func (s *Store) PutReport(ctx context.Context, r *scan.Report) error {
 	if err := s.exec(ctx, putReport, args...); err != nil {
 		return fmt.Errorf("store report of %s at feed revision %s: %w", r.Digest, r.Feed.Revision, err)
 	}
-	return nil
+	return s.PutFindings(ctx, []*scan.Report{r})
 }
 
 const putReport = `INSERT INTO reports

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/base64"
 	"strconv"
 	"strings"
 
@@ -63,7 +62,7 @@ func (o scanOrder) cursor(d *admission.Decision) string {
 		}
 	}
 	words = append(words, strconv.FormatInt(d.At.UnixMicro(), 10), d.ID)
-	return base64.RawURLEncoding.EncodeToString([]byte(strings.Join(words, " ")))
+	return wordsCursor(words...)
 }
 
 // parse gives the values of a cursor of this order.
@@ -72,25 +71,16 @@ func (o scanOrder) parse(cursor string) ([]any, error) {
 		at, id, err := parseCursor(cursor)
 		return []any{at, id}, err
 	}
-	plain, err := base64.RawURLEncoding.DecodeString(cursor)
+	numbers := make([]bool, len(o.columns)+1) // the name and the id are none
+	for i := 1; i < len(o.columns); i++ {
+		numbers[i] = true
+	}
+	values, err := cursorWords(cursor, numbers...)
 	if err != nil {
+		return nil, err
+	}
+	if values[0] != o.name {
 		return nil, ErrBadCursor
 	}
-	words := strings.SplitN(string(plain), " ", len(o.columns)+1)
-	if len(words) != len(o.columns)+1 || words[0] != o.name {
-		return nil, ErrBadCursor
-	}
-	var values []any
-	for _, word := range words[1 : len(words)-1] {
-		n, err := strconv.ParseInt(word, 10, 64)
-		if err != nil {
-			return nil, ErrBadCursor
-		}
-		values = append(values, n)
-	}
-	id := words[len(words)-1]
-	if id == "" || key(id) != id {
-		return nil, ErrBadCursor
-	}
-	return append(values, id), nil
+	return values[1:], nil
 }

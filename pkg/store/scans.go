@@ -12,11 +12,7 @@ import (
 
 // Scans implements web.Store.
 func (s *Store) Scans(ctx context.Context, q *web.ScanQuery) (list []admission.Decision, next string, err error) {
-	limit := q.Limit
-	if limit <= 0 {
-		limit = defaultPage
-	}
-	limit = min(limit, maxPage)
+	limit := pageOf(q.Limit)
 	list = []admission.Decision{}
 	err = steadily(ctx, func() (err error) {
 		list, next, err = s.scans(ctx, q, limit)

@@ -41,8 +41,12 @@ func (s *searching) condition() (string, []any) {
 	if s.whole {
 		return "kind = ? AND text = ?", []any{s.kind, s.text}
 	}
-	part := strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(s.text)
-	return `kind = ? AND text LIKE ? ESCAPE '\'`, []any{s.kind, "%" + part + "%"}
+	return `kind = ? AND text LIKE ? ESCAPE '\'`, []any{s.kind, "%" + literally(s.text) + "%"}
+}
+
+// literally gives a text as a part of a pattern of LIKE that is escaped by backslashes.
+func literally(text string) string {
+	return strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(text)
 }
 
 // found is what a search found: the terms, where few scans have them.
@@ -58,14 +62,9 @@ func (s *Store) search(ctx context.Context, what searching) (*found, error) {
 	c := &conditions{}
 	condition, values := what.condition()
 	c.add(condition, values...)
-	//nolint:gosec // the conditions are our own texts and placeholders
-	rows, err := s.read.QueryContext(ctx, `SELECT id, uses FROM terms`+c.where()+` AND uses > 0`, c.args...)
-	if err != nil {
-		return nil, err
-	}
 	f := &found{searching: what}
 	var sum int64
-	err = eachRow(rows, func(rows *sql.Rows) error {
+	err := s.each(ctx, `SELECT id, uses FROM terms`+c.where()+` AND uses > 0`, c.args, func(rows *sql.Rows) error {
 		var id, uses int64
 		if failure := rows.Scan(&id, &uses); failure != nil {
 			return failure

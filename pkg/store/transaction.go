@@ -92,9 +92,12 @@ func eachRow(rows *sql.Rows, fn func(*sql.Rows) error) error {
 // are cast to, "" for none: PostgreSQL takes the values of a list that no table gives types for texts.
 func (tx *transaction) rowsOf(ctx context.Context, statement string, types []string, values [][]any) error {
 	for len(values) > 0 {
-		n := min(len(values), maxRows)
-		if n < maxRows && n > 8 { // few lengths, so that few statements are kept
-			n = 8
+		n := 1
+		for _, length := range []int{maxRows, 32, 8} { // few lengths, so that few statements are kept
+			if length <= len(values) {
+				n = length
+				break
+			}
 		}
 		var args []any
 		for _, row := range values[:n] {

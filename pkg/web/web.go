@@ -26,9 +26,16 @@ type AccessStore interface {
 	auth.AuditStore
 }
 
+// ImageStore is what is known of all images.
+type ImageStore interface {
+	VulnerabilityStore
+	OverviewStore
+}
+
 // Store is what the interface reads and writes of the database.
 type Store interface {
 	AccessStore
+	ImageStore
 	// Scans lists decisions that name images, without their violations and exemptions, and gives the cursor of the next page, empty after
 	// the last. A cursor that no page gave is an error with the method BadCursor.
 	Scans(ctx context.Context, query *ScanQuery) ([]admission.Decision, string, error)
@@ -91,6 +98,8 @@ func Register(mux *http.ServeMux, options Options) { //nolint:gocritic // made o
 	api.UseMiddleware(s.harden)
 	s.registerScanRequests(api)
 	s.registerScans(api)
+	s.registerVulnerabilities(api)
+	s.registerOverview(api)
 	s.registerPolicies(api)
 	s.registerTokens(api)
 	s.registerAudit(api)

@@ -136,6 +136,10 @@ func TestScanRequestRefusals(t *testing.T) {
 		{http.MethodGet, "/api/v1/policies", "", review, 403, "may not read decisions"},
 		{http.MethodGet, "/api/v1/policies/2", "", review, 403, "may not read decisions"},
 		{http.MethodGet, "/api/v1/feed", "", review, 403, "may not read decisions"},
+		{http.MethodGet, "/api/v1/vulnerabilities", "", review, 403, "may not read decisions"},
+		{http.MethodGet, "/api/v1/vulnerabilities/CVE-2021-3711", "", review, 403, "may not read decisions"},
+		{http.MethodGet, "/api/v1/overview", "", review, 403, "may not read decisions"},
+		{http.MethodGet, "/api/v1/images-at-risk", "", review, 403, "may not read decisions"},
 		{http.MethodGet, "/api/v1/tokens", "", review, 403, "may not manage tokens"},
 		{http.MethodPost, "/api/v1/tokens", `{"name": "x", "accessType": "Global Admin"}`, review, 403, "may not manage tokens"},
 		{http.MethodDelete, "/api/v1/tokens/1", "", review, 403, "may not manage tokens"},
@@ -149,6 +153,12 @@ func TestScanRequestRefusals(t *testing.T) {
 		{http.MethodGet, "/api/v1/scans?limit=0", "", s.token, 422, "query.limit"},
 		{http.MethodGet, "/api/v1/scans?cursor=x", "", s.token, 422, "query.cursor"},
 		{http.MethodGet, "/api/v1/scans?verdict=maybe", "", s.token, 422, "query.verdict"},
+		{http.MethodGet, "/api/v1/scans?sort=name", "", s.token, 422, "query.sort"},
+		{http.MethodGet, "/api/v1/vulnerabilities?cursor=x", "", s.token, 422, "query.cursor"},
+		{http.MethodGet, "/api/v1/vulnerabilities?severity=worse", "", s.token, 422, "query.severity"},
+		{http.MethodGet, "/api/v1/vulnerabilities/CVE-1999-0001", "", s.token, 404, "no image that is kept"},
+		{http.MethodGet, "/api/v1/overview?hours=5", "", s.token, 422, "query.hours"},
+		{http.MethodGet, "/api/v1/images-at-risk?cursor=x", "", s.token, 422, "query.cursor"},
 		{http.MethodGet, "/api/v1/scans/nowhere", "", s.token, 404, "there is no scan of that id"},
 		{http.MethodGet, "/api/v1/policies/nowhere", "", s.token, 404, "there is no policy"},
 		{http.MethodDelete, "/api/v1/tokens/nowhere", "", s.token, 404, "there is no live token"},
@@ -198,6 +208,8 @@ func TestScansOverREST(t *testing.T) {
 	for query, want := range map[string]string{
 		"triggerType=API": asked.ID, "namespace=shop": denied.ID, "verdict=deny": denied.ID, "image=1.19-fixed": asked.ID,
 		"policyId=2&verdict=allow": asked.ID, "image=%25": "", "policyId=3": "", "to=2001-01-01T00:00:00Z": "",
+		"severity=critical": denied.ID, "compliesWithPolicy=yes": asked.ID, "status=Success&sort=worst&limit=1": denied.ID, "sort=oldest&limit=1": denied.ID,
+		"status=Running": "", "user=nobody": "",
 	} {
 		var found page
 		s.get("/api/v1/scans?"+query, &found)

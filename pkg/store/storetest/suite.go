@@ -10,6 +10,7 @@ import (
 	"github.com/runecast/runecast/pkg/auth"
 	"github.com/runecast/runecast/pkg/inventory"
 	"github.com/runecast/runecast/pkg/rematch"
+	"github.com/runecast/runecast/pkg/scan"
 	"github.com/runecast/runecast/pkg/store"
 	"github.com/runecast/runecast/pkg/web"
 )
@@ -47,6 +48,15 @@ func Run(t *testing.T, b Backend) {
 		{"pages of scans are stable", testScanPages},
 		{"bad cursors of scans are refused", testScanCursors},
 		{"findings are counted", testReportCounts},
+		{"images are found by their vulnerabilities", testFindings},
+		{"writers of findings do not disturb each other", testFindingsConcurrently},
+		{"findings go with the last report", testFindingsPruned},
+		{"vulnerabilities are filtered and searched", testVulnerabilitySearch},
+		{"a vulnerability is found by any of its names", testVulnerability},
+		{"reviews tell where a vulnerability was let in", testAffectedAdmissions},
+		{"the overview counts scans", testOverview},
+		{"what is searched by goes with the last scan", testPrunedTerms},
+		{"images that were let in are at risk", testAtRisk},
 		{"bad cursors are refused", testDecisionCursors},
 		{"writers of several stores do not disturb each other", testDecisionWriters},
 		{"running scans come, go on and go", testRunningScans},
@@ -92,7 +102,7 @@ type call struct {
 }
 
 func calls() []call {
-	return append(runningCalls(), []call{
+	return append(append(runningCalls(), indexCalls()...), []call{
 		{"Ping", false, func(ctx context.Context, s *store.Store) error { return s.Ping(ctx) }},
 		{"Writable", true, func(ctx context.Context, s *store.Store) error { return s.Writable(ctx) }},
 		{"CreateToken", true, func(ctx context.Context, s *store.Store) error { return s.CreateToken(ctx, sampleToken(900)) }},
@@ -169,6 +179,35 @@ func calls() []call {
 		}},
 		{"Layer", false, func(ctx context.Context, s *store.Store) error { _, err := s.Layer(ctx, Digest(1)); return err }},
 	}...)
+}
+
+// indexCalls are those about vulnerabilities of all images, and numbers.
+func indexCalls() []call {
+	return []call{
+		{"PutFindings", true, func(ctx context.Context, s *store.Store) error {
+			return s.PutFindings(ctx, []*scan.Report{Report(901, 3)})
+		}},
+		{"Vulnerabilities", false, func(ctx context.Context, s *store.Store) error {
+			_, _, err := s.Vulnerabilities(ctx, &web.VulnerabilityQuery{})
+			return err
+		}},
+		{"Vulnerability", false, func(ctx context.Context, s *store.Store) error {
+			_, err := s.Vulnerability(ctx, Finding(0).ID)
+			return err
+		}},
+		{"AffectedImages", false, func(ctx context.Context, s *store.Store) error {
+			_, _, err := s.AffectedImages(ctx, &web.AffectedQuery{ID: Finding(0).ID})
+			return err
+		}},
+		{"Overview", false, func(ctx context.Context, s *store.Store) error {
+			_, err := s.Overview(ctx, &web.OverviewQuery{Now: when()})
+			return err
+		}},
+		{"ImagesAtRisk", false, func(ctx context.Context, s *store.Store) error {
+			_, _, err := s.ImagesAtRisk(ctx, &web.RiskQuery{})
+			return err
+		}},
+	}
 }
 
 // must fails the test for an error.

@@ -23,6 +23,7 @@ import (
 
 // ScanStore is what the pages read of scans.
 type ScanStore interface {
+	web.ImageStore
 	// Scans, Decision, Report and Inventory are as in web.Store.
 	Scans(ctx context.Context, query *web.ScanQuery) ([]admission.Decision, string, error)
 	Decision(ctx context.Context, id string) (*admission.Decision, error)
