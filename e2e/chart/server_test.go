@@ -253,6 +253,8 @@ func foreignFiles(t *testing.T) map[string]map[string]string {
 		"review-key":   {"key": reviewKey},
 		"tokens":       {"kube-apiserver": "2645cda9-ac05-4b6d-8e94-f27c84e93377"},
 		"docker":       {".dockerconfigjson": `{"auths":{}}`},
+		"admin":        {"one-time": "a one-time password\n"},
+		"web":          {"oidc": "a client secret\n"},
 		"registry-cas": {"ca.crt": certificate},
 		"my-policies":  {"mine.yaml": "policies: [{id: mine, name: Mine, mode: warn, rules: [{kev: true}]}]\n"},
 	}
