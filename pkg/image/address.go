@@ -11,6 +11,9 @@ import (
 	"strings"
 )
 
+// allowRegistries is the setting that Options.AllowNetworks comes from.
+const allowRegistries = "registryAllowNetworks"
+
 // plainHint tells how a registry without TLS comes to be asked.
 const plainHint = "asked without TLS only if the server's setting registryPlainHttp names it"
 
@@ -42,7 +45,7 @@ func (g *guard) permit(req *http.Request) error {
 	if known && isLocal(host) && !isLocal(hostname(asked)) {
 		return &forbidden{text: "it leads to the local address " + req.URL.Host}
 	}
-	if err := g.permitLiteral(req.URL); err != nil {
+	if err := g.networks.permitLiteral(req.URL); err != nil {
 		return err
 	}
 	if req.URL.Scheme != "https" && !isLoopback(host) && !g.plain[strings.ToLower(req.URL.Host)] {
@@ -64,14 +67,14 @@ func hostWithPort(to *url.URL) string {
 }
 
 // permitLiteral judges what is not left to DNS, because a proxy would connect to it for us.
-func (g *guard) permitLiteral(to *url.URL) error {
+func (n *networks) permitLiteral(to *url.URL) error {
 	host, hostPort := to.Hostname(), hostWithPort(to)
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return g.networks.check(hostPort, addr)
+		return n.check(hostPort, addr)
 	}
 	if isLoopback(host) {
-		if err := g.networks.check(hostPort, netip.IPv6Loopback()); err != nil {
-			return g.networks.check(hostPort, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+		if err := n.check(hostPort, netip.IPv6Loopback()); err != nil {
+			return n.check(hostPort, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
 		}
 		return nil
 	}

@@ -9,7 +9,7 @@ import (
 
 // CheckAddress is what the default transport asks before it connects, for tests: they cannot be at such addresses.
 func CheckAddress(allow []string, hostPort string, addr netip.Addr) error {
-	n, err := parseNetworks(allow)
+	n, err := parseNetworks(allowRegistries, allow)
 	if err != nil {
 		return err
 	}

@@ -60,21 +60,22 @@ func embedded(addr netip.Addr) netip.Addr {
 	return addr
 }
 
-// networks decides which addresses registries may have.
+// networks decides which addresses may be asked.
 type networks struct {
+	setting  string // that allows more than public addresses, for errors
 	special  []special
 	prefixes []netip.Prefix
 	hosts    map[string]bool // host or host:port, in lower case
 	suffixes []string        // with their dot
 }
 
-// parseNetworks reads Options.AllowNetworks, all errors at once.
-func parseNetworks(entries []string) (*networks, error) {
-	n := &networks{special: specials(), hosts: map[string]bool{}}
+// parseNetworks reads a setting such as Options.AllowNetworks, all errors at once.
+func parseNetworks(setting string, entries []string) (*networks, error) {
+	n := &networks{setting: setting, special: specials(), hosts: map[string]bool{}}
 	var errs []error
 	for _, entry := range entries {
 		if err := n.add(strings.ToLower(strings.TrimSpace(entry))); err != nil {
-			errs = append(errs, fmt.Errorf("registryAllowNetworks: %q is no network, address, host, host:port or *.domain: %w", entry, err))
+			errs = append(errs, fmt.Errorf("%s: %q is no network, address, host, host:port or *.domain: %w", setting, entry, err))
 		}
 	}
 	return n, errors.Join(errs...)
@@ -151,7 +152,7 @@ func (n *networks) check(hostPort string, addr netip.Addr) error {
 	if is == "" || n.allows(hostPort, addr) {
 		return nil
 	}
-	return &forbidden{text: fmt.Sprintf("%s is at %s address; if it may be asked, name it in the setting registryAllowNetworks", hostPort, is)}
+	return &forbidden{text: fmt.Sprintf("%s is at %s address; if it may be asked, name it in the setting %s", hostPort, is, n.setting)}
 }
 
 // classify is empty for public addresses.

@@ -87,12 +87,12 @@ func (o *Options) fill() error {
 	attempts := int64(o.Attempts)
 	number("Attempts", &attempts, 3)
 	o.Attempts = int(attempts)
-	allowed, err := parseNetworks(o.AllowNetworks)
+	allowed, err := parseNetworks(allowRegistries, o.AllowNetworks)
 	if err != nil {
 		errs = append(errs, err)
 	}
 	o.networks = allowed
-	if o.roots, err = readRootFiles(o.CAFiles); err != nil {
+	if o.roots, err = readRootFiles("registryCaFiles", o.CAFiles); err != nil {
 		errs = append(errs, err)
 	}
 	o.ownTransport = o.Transport == nil

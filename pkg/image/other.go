@@ -58,7 +58,7 @@ func (o *onBehalf) RoundTrip(req *http.Request) (*http.Response, error) {
 // metadata services it never asks. That holds for redirects, too. caFiles are PEM files of authorities that are believed beside the
 // system's.
 func NewTransport(hosts, caFiles []string) (http.RoundTripper, error) {
-	allowed, err := parseNetworks(nil)
+	allowed, err := parseNetworks(allowRegistries, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func NewTransport(hosts, caFiles []string) (http.RoundTripper, error) {
 		host = strings.ToLower(host)
 		allowed.hosts[host], plain[host] = true, true
 	}
-	roots, err := readRootFiles(caFiles)
+	roots, err := readRootFiles("downloadCaFiles", caFiles)
 	if err != nil {
 		return nil, fmt.Errorf("transport: %w", err)
 	}

@@ -51,14 +51,14 @@ func (r *roots) config(more ...*x509.Certificate) *tls.Config {
 	return out
 }
 
-// readRootFiles reads Options.CAFiles, all errors at once.
-func readRootFiles(names []string) (*roots, error) {
+// readRootFiles reads the files of a setting such as Options.CAFiles, all errors at once.
+func readRootFiles(setting string, names []string) (*roots, error) {
 	out := &roots{}
 	var errs []error
 	for _, name := range names {
 		certs, err := readCertificates(name)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("registryCaFiles: %w", err))
+			errs = append(errs, fmt.Errorf("%s: %w", setting, err))
 		}
 		out.added = append(out.added, certs...)
 	}

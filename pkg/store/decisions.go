@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/runecast/runecast/pkg/admission"
+	"github.com/runecast/runecast/pkg/notify"
 	"github.com/runecast/runecast/pkg/policy"
 	"github.com/runecast/runecast/pkg/web"
 )
@@ -21,6 +22,11 @@ func (s *Store) CreateDecision(ctx context.Context, d admission.Decision) error 
 // CreateDecisions stores decisions with their images in one transaction, all or none; those whose ids exist already are left
 // as they are. Many at a time cost little more than one: most of the price is the transaction's.
 func (s *Store) CreateDecisions(ctx context.Context, decisions []*admission.Decision) error {
+	return s.CreateDecisionsNotifying(ctx, decisions, func(*admission.Decision) []notify.Draft { return nil })
+}
+
+// CreateDecisionsNotifying implements notify.Recording.
+func (s *Store) CreateDecisionsNotifying(ctx context.Context, decisions []*admission.Decision, plan func(*admission.Decision) []notify.Draft) error {
 	for _, d := range decisions {
 		if d.ID == "" {
 			return errors.New("create decision: it has no id")
@@ -29,7 +35,7 @@ func (s *Store) CreateDecisions(ctx context.Context, decisions []*admission.Deci
 	if len(decisions) == 0 {
 		return nil
 	}
-	if err := steadily(ctx, func() error { return s.createDecisions(ctx, decisions) }); err != nil {
+	if err := steadily(ctx, func() error { return s.createDecisions(ctx, decisions, plan) }); err != nil {
 		if more := len(decisions) - 1; more > 0 {
 			return fmt.Errorf("create decision %s and %d more: %w", decisions[0].ID, more, err)
 		}
@@ -38,7 +44,7 @@ func (s *Store) CreateDecisions(ctx context.Context, decisions []*admission.Deci
 	return nil
 }
 
-func (s *Store) createDecisions(ctx context.Context, decisions []*admission.Decision) error {
+func (s *Store) createDecisions(ctx context.Context, decisions []*admission.Decision, plan func(*admission.Decision) []notify.Draft) error {
 	tx, err := s.begin(ctx, len(decisions) > 1)
 	if err != nil {
 		return err
@@ -50,15 +56,14 @@ func (s *Store) createDecisions(ctx context.Context, decisions []*admission.Deci
 	}
 	t := newTally(1)
 	var late []string
+	var drafts []notify.Draft
 	for _, d := range decisions {
 		created, err := insertDecision(ctx, tx, d, t)
 		if err != nil {
 			return err
 		}
-		for i := range d.Images {
-			if revision := key(d.Images[i].FeedRevision); created && began != "" && revision != "" && revision != began {
-				late = append(late, key(d.Images[i].Digest))
-			}
+		if created {
+			drafts, late = append(drafts, plan(d)...), append(late, lateImages(d, began)...)
 		}
 	}
 	// In one order for all, so that no two transactions wait for each other.
@@ -74,7 +79,20 @@ func (s *Store) createDecisions(ctx context.Context, decisions []*admission.Deci
 			return err
 		}
 	}
+	if err := s.putNotifications(ctx, tx.Tx, drafts); err != nil {
+		return err
+	}
 	return tx.Commit()
+}
+
+// lateImages gives the images of a decision that were judged by another feed than the one that inventories are matched at.
+func lateImages(d *admission.Decision, began string) (late []string) {
+	for i := range d.Images {
+		if revision := key(d.Images[i].FeedRevision); began != "" && revision != "" && revision != began {
+			late = append(late, key(d.Images[i].Digest))
+		}
+	}
+	return late
 }
 
 // insertDecision stores a decision and counts it, and tells whether it was not there before.

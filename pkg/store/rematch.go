@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runecast/runecast/pkg/notify"
 	"github.com/runecast/runecast/pkg/rematch"
 	"github.com/runecast/runecast/pkg/scan"
 )
@@ -111,7 +112,12 @@ func (s *Store) judged(ctx context.Context, page []rematch.Stored, revision stri
 }
 
 // PutFlips implements rematch.Store.
-func (s *Store) PutFlips(ctx context.Context, page []rematch.Stored, flips []rematch.Flip) (fresh []rematch.Flip, err error) {
+func (s *Store) PutFlips(ctx context.Context, page []rematch.Stored, flips []rematch.Flip) ([]rematch.Flip, error) {
+	return s.PutFlipsNotifying(ctx, page, flips, func(*rematch.Flip) []notify.Draft { return nil })
+}
+
+// PutFlipsNotifying implements notify.Recording.
+func (s *Store) PutFlipsNotifying(ctx context.Context, page []rematch.Stored, flips []rematch.Flip, plan func(*rematch.Flip) []notify.Draft) (fresh []rematch.Flip, err error) {
 	late := 0
 	for i := range page {
 		if page[i].Late != 0 {
@@ -122,7 +128,7 @@ func (s *Store) PutFlips(ctx context.Context, page []rematch.Stored, flips []rem
 		return nil, nil
 	}
 	err = steadily(ctx, func() (err error) {
-		fresh, err = s.putFlips(ctx, page, flips)
+		fresh, err = s.putFlips(ctx, page, flips, plan)
 		return err
 	})
 	if err != nil {
@@ -131,13 +137,14 @@ func (s *Store) PutFlips(ctx context.Context, page []rematch.Stored, flips []rem
 	return fresh, nil
 }
 
-func (s *Store) putFlips(ctx context.Context, page []rematch.Stored, flips []rematch.Flip) ([]rematch.Flip, error) {
+func (s *Store) putFlips(ctx context.Context, page []rematch.Stored, flips []rematch.Flip, plan func(*rematch.Flip) []notify.Draft) ([]rematch.Flip, error) {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing, and after a failure that failure is what counts
 	var fresh []rematch.Flip
+	var drafts []notify.Draft
 	for i := range flips {
 		created, err := insertFlip(ctx, tx, &flips[i])
 		if err != nil {
@@ -145,6 +152,7 @@ func (s *Store) putFlips(ctx context.Context, page []rematch.Stored, flips []rem
 		}
 		if created {
 			fresh = append(fresh, flips[i])
+			drafts = append(drafts, plan(&flips[i])...)
 		}
 	}
 	if err := flipVerdicts(ctx, tx, fresh); err != nil {
@@ -157,6 +165,9 @@ func (s *Store) putFlips(ctx context.Context, page []rematch.Stored, flips []rem
 		if _, err := tx.ExecContext(ctx, `DELETE FROM rematch_late WHERE digest = $1 AND count = $2`, page[i].Digest, page[i].Late); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.putNotifications(ctx, tx, drafts); err != nil {
+		return nil, err
 	}
 	return fresh, tx.Commit()
 }

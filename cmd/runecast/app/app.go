@@ -86,7 +86,7 @@ Exit codes: 0 done or allowed, 1 denied by the policy (or webhook diff and check
 	addCommonFlags(root.PersistentFlags())
 	root.AddCommand(
 		newServe(c),
-		newReview(c), newScan(c), newToken(c), newUser(c), newPolicy(c), newFeed(c), newDecision(c), newFlip(c), newWebhook(c), newControlplane(c), newVersion(c),
+		newReview(c), newScan(c), newToken(c), newUser(c), newPolicy(c), newFeed(c), newDecision(c), newFlip(c), newNotify(c), newWebhook(c), newControlplane(c), newVersion(c),
 	)
 	return root
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/runecast/runecast/pkg/auth"
+	"github.com/runecast/runecast/pkg/notify"
 	"github.com/runecast/runecast/pkg/workload"
 )
 
@@ -95,13 +96,17 @@ type Config struct {
 	FlipRetentionDays     int   `koanf:"flipRetentionDays"`     // how long flips are kept, but for the last of an image that is judged again; 0: for ever; default 90
 	AuditRetentionDays    int   `koanf:"auditRetentionDays"`    // how long the audit log is kept; 0: for ever; default 365
 	MaxFlips              int64 `koanf:"maxFlips"`              // flips beyond that many are deleted before their time; 0: no limit; default 100,000
+
+	Notifications             []notify.Destination `koanf:"notifications"`             // who is told of denials and flips (docs/notifications.md); in the file alone; default nobody
+	NotificationAllowNetworks []string             `koanf:"notificationAllowNetworks"` // networks, addresses, hosts[:port] and *.domains that notifications may go to beside public addresses; default none
+	NotificationRetentionDays int                  `koanf:"notificationRetentionDays"` // how long notifications are kept that were sent or given up; 0: for ever; default 30
 }
 
 func defaults() map[string]any {
 	return map[string]any{
 		"dataDir": defaultDataDir(), "listen": ":9080", "maxInFlight": 1024, "tokenAccessType": string(auth.AccessReview), "platforms": []string{"linux/amd64"}, "pullSecrets": true,
 		"registryKeychains": []string{keychainDocker}, "resolveTtl": "30s", "scanTimeout": "10m", "maxImageBytes": int64(16) << 30,
-		"decisionRetentionDays": 365, "flipRetentionDays": 90, "auditRetentionDays": 365, "maxFlips": 100_000,
+		"decisionRetentionDays": 365, "flipRetentionDays": 90, "auditRetentionDays": 365, "maxFlips": 100_000, "notificationRetentionDays": 30,
 	}
 }
 
@@ -219,7 +224,7 @@ func loadConfig(flags *pflag.FlagSet, environ []string) (Config, error) {
 func keys() map[string]string {
 	names := map[string]string{}
 	for _, flag := range []string{
-		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight", "public-url",
+		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight", "public-url", "notification-allow-networks", "notification-retention-days",
 		"review-key-dir", "token-dir", "token-access-type", "admin-password-file",
 		"trusted-proxies",
 		"policy-files", "allowed-registries", "platforms", "pull-secrets", "kubeconfig", "registry-keychains", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-config-dir", "registry-ca-files", "registry-rate-limit", "registry-max-connections", "layer-toc", "resolve-ttl", "scan-timeout", "scan-concurrency",
@@ -293,7 +298,7 @@ func (c *Config) validate() error {
 			errs = append(errs, fmt.Errorf("platforms: %w", err))
 		}
 	}
-	return errors.Join(errors.Join(errs...), c.validateNumbers(), c.validateRegistries())
+	return errors.Join(errors.Join(errs...), c.validateNumbers(), c.validateRegistries(), notify.Check(c.Notifications))
 }
 
 // maxRetentionDays is a hundred years, in which a time.Duration does not overflow.
@@ -305,13 +310,13 @@ func (c *Config) validateNumbers() error {
 	for name, value := range map[string]int64{
 		"feedUpdateInterval": int64(c.FeedUpdateInterval), "resolveTtl": int64(c.ResolveTTL), "scanTimeout": int64(c.ScanTimeout), "scanConcurrency": int64(c.ScanConcurrency), "maxImageBytes": c.MaxImageBytes, "maxInFlight": int64(c.MaxInFlight),
 		"registryMaxConnections": int64(c.RegistryMaxConnections), "maxLayerBytes": c.MaxLayerBytes, "maxUncompressedBytes": c.MaxUncompressedBytes, "maxRatio": c.MaxRatio,
-		"decisionRetentionDays": int64(c.DecisionRetentionDays), "flipRetentionDays": int64(c.FlipRetentionDays), "auditRetentionDays": int64(c.AuditRetentionDays), "maxFlips": c.MaxFlips,
+		"decisionRetentionDays": int64(c.DecisionRetentionDays), "flipRetentionDays": int64(c.FlipRetentionDays), "auditRetentionDays": int64(c.AuditRetentionDays), "notificationRetentionDays": int64(c.NotificationRetentionDays), "maxFlips": c.MaxFlips,
 	} {
 		if value < 0 {
 			errs = append(errs, fmt.Errorf("%s: %d is negative", name, value))
 		}
 	}
-	for name, days := range map[string]int{"decisionRetentionDays": c.DecisionRetentionDays, "flipRetentionDays": c.FlipRetentionDays, "auditRetentionDays": c.AuditRetentionDays} {
+	for name, days := range map[string]int{"decisionRetentionDays": c.DecisionRetentionDays, "flipRetentionDays": c.FlipRetentionDays, "auditRetentionDays": c.AuditRetentionDays, "notificationRetentionDays": c.NotificationRetentionDays} {
 		if days > maxRetentionDays {
 			errs = append(errs, fmt.Errorf("%s: %d is more than %d; 0 keeps them for ever", name, days, maxRetentionDays))
 		}

@@ -16,20 +16,21 @@ import (
 
 // metrics are what /metrics shows. They implement the metrics interfaces of the packages that count.
 type metrics struct {
-	registry    *prometheus.Registry
-	reviews     *prometheus.CounterVec
-	latency     *prometheus.HistogramVec
-	refused     *prometheus.CounterVec
-	panics      prometheus.Counter
-	scans       *prometheus.CounterVec
-	running     prometheus.Gauge
-	scanTime    prometheus.Histogram
-	cache       *prometheus.CounterVec
-	storeErrors *prometheus.CounterVec
-	layers      prometheus.Counter
-	layerBytes  prometheus.Counter
-	flips       *prometheus.CounterVec
-	pruned      *prometheus.CounterVec
+	registry      *prometheus.Registry
+	reviews       *prometheus.CounterVec
+	latency       *prometheus.HistogramVec
+	refused       *prometheus.CounterVec
+	panics        prometheus.Counter
+	scans         *prometheus.CounterVec
+	running       prometheus.Gauge
+	scanTime      prometheus.Histogram
+	cache         *prometheus.CounterVec
+	storeErrors   *prometheus.CounterVec
+	layers        prometheus.Counter
+	layerBytes    prometheus.Counter
+	flips         *prometheus.CounterVec
+	pruned        *prometheus.CounterVec
+	notifications *prometheus.CounterVec
 }
 
 // reviewBuckets reach from a cached review to the longest timeout that Kubernetes allows, in seconds.
@@ -76,11 +77,14 @@ func newMetrics() *metrics {
 		pruned: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "runecast_pruned_total", Help: "Records deleted because they are older than they are to be kept: decisions and flips.",
 		}, []string{"what"}),
+		notifications: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "runecast_notifications_total", Help: "Attempts to send a notification, by destination and outcome: sent, failed (it is tried again), dead (it was given up).",
+		}, []string{"destination", "outcome"}),
 		layerBytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "runecast_layer_bytes_total", Help: "Compressed bytes of the layers that were read.",
 		}),
 	}
-	m.registry.MustRegister(m.reviews, m.latency, m.refused, m.panics, m.scans, m.scanTime, m.cache, m.running, m.storeErrors, m.layers, m.layerBytes, m.flips, m.pruned,
+	m.registry.MustRegister(m.reviews, m.latency, m.refused, m.panics, m.scans, m.scanTime, m.cache, m.running, m.storeErrors, m.layers, m.layerBytes, m.flips, m.pruned, m.notifications,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -127,6 +131,11 @@ func (m *metrics) Flipped(f *rematch.Flip) { m.flips.WithLabelValues(f.PolicyID,
 
 // Pruned counts records that were deleted because of their age.
 func (m *metrics) Pruned(what string, n int64) { m.pruned.WithLabelValues(what).Add(float64(n)) }
+
+// Notified counts an attempt to send a notification.
+func (m *metrics) Notified(destination, outcome string) {
+	m.notifications.WithLabelValues(destination, outcome).Inc()
+}
 
 // seconds turns a date into an age, NaN-free: an unknown date is -1.
 func seconds(date, now time.Time) float64 {

@@ -202,7 +202,11 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 		return nil, errors.Join(err, closeStore(s))
 	}
 	authenticator := auth.NewAuthenticator(auth.WithFiles(s, credentialFiles(config)...), auth.Options{Log: log})
-	recorder := admission.NewRecorder(s, log)
+	notices, err := newNotifier(config, s, m, log)
+	if err != nil {
+		return nil, errors.Join(err, closeStore(s))
+	}
+	recorder := admission.NewRecorder(notices.decisions(), log)
 	h := &health{
 		loaded: authenticator.Loaded, tokens: authenticator.Healthy, writable: (&remembered{ask: s.Writable}).get, recorded: recorder.Err, feed: e.feedInfo, feedErr: e.feeds.LastError, now: time.Now,
 	}
@@ -249,14 +253,14 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 		m.updates(updater)
 	}
 	again := rematch.New(rematch.Options{
-		Store: s, Feeds: e.feeds, Policies: e.policies, Log: log, Flipped: m.Flipped, Busy: func() bool { return handler.InFlight() > 0 },
+		Store: notices.flips(), Feeds: e.feeds, Policies: e.policies, Log: log, Flipped: m.Flipped, Busy: func() bool { return handler.InFlight() > 0 },
 	})
 	keep := retention.New(retention.Options{
 		Store: s, Log: log, Pruned: m.Pruned, Decisions: days(config.DecisionRetentionDays), Flips: days(config.FlipRetentionDays), Audit: days(config.AuditRetentionDays), MaxFlips: config.MaxFlips,
 	})
 	return &server{
 		handler: proxies.Handler(routes(handler, h, m, rest)), health: h, engine: e, store: s, metrics: m,
-		loops: append(loops, again.Run, keep.Run, jobs.Run), ending: jobs.EndStreams,
+		loops: append(loops, again.Run, keep.Run, jobs.Run, notices.loop.Run), ending: jobs.EndStreams,
 	}, nil
 }
 

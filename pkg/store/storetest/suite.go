@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -74,6 +75,13 @@ func Run(t *testing.T, b Backend) {
 		{"a re-match sees what is stored or is told that it is late", testLateConcurrently},
 		{"old decisions are pruned with their images", testPruneDecisions},
 		{"flips that nothing needs any more are pruned", testPruneFlips},
+		{"events of a group become one notification", testNotificationGroups},
+		{"an event is told once", testNotificationOnce},
+		{"too many notifications become one", testNotificationLimit},
+		{"a notification is one worker's until its lease ends", testNotificationLease},
+		{"several servers write and send notifications", testNotificationServers},
+		{"notifications are listed, retried, discarded and pruned", testNotificationMailbox},
+		{"hostile texts are told", testNotificationHostileTexts},
 		{"what is missing is nil", testMissing},
 		{"what has no key is refused", testNoKey},
 		{"a damaged document is an error", testDamaged},
@@ -102,7 +110,7 @@ type call struct {
 }
 
 func calls() []call {
-	return append(append(runningCalls(), indexCalls()...), []call{
+	return append(slices.Concat(runningCalls(), indexCalls(), notificationCalls()), []call{
 		{"Ping", false, func(ctx context.Context, s *store.Store) error { return s.Ping(ctx) }},
 		{"Writable", true, func(ctx context.Context, s *store.Store) error { return s.Writable(ctx) }},
 		{"CreateToken", true, func(ctx context.Context, s *store.Store) error { return s.CreateToken(ctx, sampleToken(900)) }},
