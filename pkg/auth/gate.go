@@ -13,7 +13,7 @@ const (
 
 // gate holds what attempts to log in may cost.
 type gate struct {
-	addresses, pairs, users, devices, refusals *throttle
+	addresses, pairs, users, devices, answers, refusals *throttle
 
 	hashing chan struct{}
 	waiting atomic.Int32
@@ -23,8 +23,8 @@ type gate struct {
 func newGate() *gate {
 	return &gate{
 		addresses: newThrottle(throttleSlots), pairs: newThrottle(throttleSlots), users: newThrottle(throttleSlots), devices: newThrottle(throttleSlots),
-		refusals: newThrottle(1),
-		hashing:  make(chan struct{}, maxHashing), nobody: HashPassword(randomText(passwordBytes)),
+		answers: newThrottle(throttleSlots), refusals: newThrottle(1),
+		hashing: make(chan struct{}, maxHashing), nobody: HashPassword(randomText(passwordBytes)),
 	}
 }
 

@@ -16,6 +16,7 @@ const (
 	perPair        = 10  // of one address as one user
 	perUser        = 100 // as one user, of all addresses
 	perDevice      = 10  // of one browser that is known
+	perAnswers     = 300 // answers of a login provider that one address brings
 	refusalsKept   = 500 // refused logins that the audit log keeps; the program's log has all
 )
 

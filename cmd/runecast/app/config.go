@@ -52,8 +52,10 @@ type Config struct {
 	TokenDir        string `koanf:"tokenDir"`        // directory whose files are API tokens beside those in the database; default none
 	TokenAccessType string `koanf:"tokenAccessType"` // access type of the tokens of tokenDir; default Review
 
-	AdminPasswordFile string   `koanf:"adminPasswordFile"` // file with the one-time password of the first administrator of the pages; default: a random one that the log tells once
-	TrustedProxies    []string `koanf:"trustedProxies"`    // networks and addresses of proxies whose X-Forwarded-For is believed; default none
+	AdminPasswordFile string     `koanf:"adminPasswordFile"` // file with the one-time password of the first administrator of the pages; default: a random one that the log tells once
+	OIDC              OIDCConfig `koanf:"oidc"`              // logins to the pages by an OpenID provider; default none
+
+	TrustedProxies []string `koanf:"trustedProxies"` // networks and addresses of proxies whose X-Forwarded-For is believed; default none
 
 	PolicyFiles       []string `koanf:"policyFiles"`       // YAML files of policies beside the built-in ones, or directories of such files
 	AllowedRegistries []string `koanf:"allowedRegistries"` // patterns for built-in policy 4
@@ -226,19 +228,28 @@ func keys() map[string]string {
 	for _, flag := range []string{
 		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight", "public-url", "notification-allow-networks", "notification-retention-days",
 		"review-key-dir", "token-dir", "token-access-type", "admin-password-file",
-		"trusted-proxies",
+		"trusted-proxies", "oidc-issuer", "oidc-name", "oidc-client-id", "oidc-client-secret-file", "oidc-scopes", "oidc-name-claim", "oidc-groups-claim",
+		"oidc-administrator-groups", "oidc-read-only-groups", "oidc-ca-files", "oidc-local-login",
 		"policy-files", "allowed-registries", "platforms", "pull-secrets", "kubeconfig", "registry-keychains", "registry-plain-http", "registry-allow-networks", "registry-token-hosts", "registry-config-dir", "registry-ca-files", "registry-rate-limit", "registry-max-connections", "layer-toc", "resolve-ttl", "scan-timeout", "scan-concurrency",
 		"max-image-bytes", "max-layer-bytes", "max-uncompressed-bytes", "max-ratio", "decision-retention-days", "flip-retention-days", "audit-retention-days", "max-flips",
 		"feed-url", "feed-update-interval",
 		"download-dir", "download-sources", "download-ecosystems", "download-ca-files", "osv-url", "nvd-url", "cve-url", "epss-url", "kev-url",
 	} {
-		words := strings.Split(flag, "-")
-		for i := range words[1:] {
-			words[i+1] = strings.ToUpper(words[i+1][:1]) + words[i+1][1:]
-		}
-		names[flag] = strings.Join(words, "")
+		names[flag] = keyOf(flag)
 	}
 	return names
+}
+
+// keyOf gives the key of a flag: that of a setting of the block oidc begins with its name.
+func keyOf(flag string) string {
+	if inside, ok := strings.CutPrefix(flag, "oidc-"); ok {
+		return "oidc." + keyOf(inside)
+	}
+	words := strings.Split(flag, "-")
+	for i := range words[1:] {
+		words[i+1] = strings.ToUpper(words[i+1][:1]) + words[i+1][1:]
+	}
+	return strings.Join(words, "")
 }
 
 // variables takes the settings out of the environment. Other variables that begin with RUNECAST_ are left alone: Kubernetes
@@ -279,6 +290,9 @@ func (c *Config) validate() error {
 	}
 	if c.PlainHTTP && c.TLSCertFile != "" {
 		errs = append(errs, errors.New("plainHttp and tlsCertFile exclude each other"))
+	}
+	if err := c.OIDC.validate(c.PublicURL); err != nil {
+		errs = append(errs, err)
 	}
 	if _, err := auth.ParseProxies(c.TrustedProxies); err != nil {
 		errs = append(errs, fmt.Errorf("trustedProxies: %w", err))

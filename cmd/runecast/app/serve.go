@@ -58,6 +58,7 @@ its feed by itself, at once and every hour; where that fails the one in place st
 	addPolicyFlags(flags)
 	addScanFlags(flags)
 	addRetentionFlags(flags)
+	addOIDCFlags(flags)
 	addNotifyFlags(flags)
 	flags.Int("notification-retention-days", 0, "how long notifications are kept that were sent or given up; 0: for ever (default 30)")
 	addKubeconfigFlag(flags, "that of the pod it runs in, else none")

@@ -28,6 +28,7 @@ type served struct {
 	address string
 	client  *http.Client
 	token   string
+	home    *home
 	log     *logBuffer
 	stop    func() int
 }
@@ -67,7 +68,7 @@ func until(tb testing.TB, what string, ok func() bool) {
 func (h *home) serve(args ...string) *served {
 	h.t.Helper()
 	_, token, _ := h.run("token", "create", "--name", "test", "--quiet")
-	s := &served{t: h.t, token: strings.TrimSpace(token), log: &logBuffer{}}
+	s := &served{t: h.t, token: strings.TrimSpace(token), home: h, log: &logBuffer{}}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(h.t.Context()))
 	code := make(chan int, 1)
 	go func() {

@@ -84,10 +84,35 @@ func (s *server) askToLogIn(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
-type loginForm struct{ Name, Next string }
+// loginForm is what the page for logins shows.
+type loginForm struct {
+	Name, Next string
+	Provider   string // name of the login provider; "" where there is none
+	Begin      string // link to it
+	Local      bool   // there is the form for a password
+	Emergency  bool   // the form is for local administrators alone
+	Elsewhere  string // link that logs out at the provider too; "" where that is not asked
+}
+
+// loginForm gives the form; the query's local shows the one for emergencies.
+func (s *server) loginForm(name, next string, local bool) loginForm {
+	form := loginForm{Name: name, Next: next, Local: true}
+	if sso := s.SingleSignOn; sso != nil {
+		form.Provider, form.Begin = sso.Name, beginPath+"?"+url.Values{"next": {next}}.Encode()
+		form.Local, form.Emergency = local || !sso.LocalEmergency, sso.LocalEmergency
+	}
+	return form
+}
 
 func (s *server) loginPage(w http.ResponseWriter, r *http.Request) {
-	s.render(w, http.StatusOK, "login", view{Title: "Log in", Data: loginForm{Next: ownPath(r.URL.Query().Get("next"))}})
+	query := r.URL.Query()
+	form := s.loginForm("", ownPath(query.Get("next")), query.Has("local"))
+	v := view{Title: "Log in"}
+	if query.Has("out") && s.SingleSignOn != nil {
+		form.Elsewhere = s.SingleSignOn.Provider.LogoutURL()
+	}
+	v.Data = form
+	s.render(w, http.StatusOK, "login", v)
 }
 
 func (s *server) login(w http.ResponseWriter, r *http.Request) {
@@ -95,13 +120,20 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, nil, badForm(err))
 		return
 	}
-	form := loginForm{r.PostForm.Get("name"), ownPath(r.PostForm.Get("next"))}
-	login, err := s.Sessions.Login(r.Context(), attempt(r, form.Name, r.PostForm.Get("password")))
+	form := s.loginForm(r.PostForm.Get("name"), ownPath(r.PostForm.Get("next")), true)
+	try := attempt(r, form.Name, r.PostForm.Get("password"))
+	try.Emergency = form.Emergency
+	login, err := s.Sessions.Login(r.Context(), try)
 	if err != nil {
 		s.refuseLogin(w, r, form, err)
 		return
 	}
-	s.audit(r, login.User, "logged in", "", nil)
+	var details map[string]any
+	if form.Emergency {
+		details = map[string]any{"emergency": true}
+		s.Log.WithField("user", login.User.Name).Warn("somebody logged in by a password though localLogin is emergency")
+	}
+	s.audit(r, login.User, "logged in", "", details)
 	s.enter(w, r, login)
 	http.Redirect(w, r, form.Next, http.StatusSeeOther)
 }
@@ -122,7 +154,7 @@ func refusedLogin(w http.ResponseWriter, err error) int {
 }
 
 // refuseLogin shows the form again, and says why.
-func (s *server) refuseLogin(w http.ResponseWriter, r *http.Request, form loginForm, err error) {
+func (s *server) refuseLogin(w http.ResponseWriter, r *http.Request, form loginForm, err error) { //nolint:gocritic // hugeParam: shown once
 	code := refusedLogin(w, err)
 	if code == 0 {
 		s.fail(w, nil, err)
@@ -143,16 +175,29 @@ func (s *server) logout(w http.ResponseWriter, r *http.Request, user *auth.User)
 	}
 	s.audit(r, user, "logged out", "", nil)
 	setSession(w, "")
-	http.Redirect(w, r, loginPath, http.StatusSeeOther)
+	to := loginPath
+	if user.Source == auth.SourceOIDC {
+		to += "?out"
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
 }
 
+// errNoPassword is told to those whom a login provider vouches for.
+var errNoPassword error = problem{http.StatusNotFound, "You have no password here: you log in by the login provider."}
+
 func (s *server) passwordPage(w http.ResponseWriter, _ *http.Request, user *auth.User) error {
+	if user.Source != auth.SourceLocal {
+		return errNoPassword
+	}
 	s.render(w, http.StatusOK, "password", view{Title: "Change password", User: user})
 	return nil
 }
 
 func (s *server) changePassword(w http.ResponseWriter, r *http.Request, user *auth.User) error {
+	if user.Source != auth.SourceLocal {
+		return errNoPassword
+	}
 	if err := r.ParseForm(); err != nil {
 		return badForm(err)
 	}

@@ -47,4 +47,6 @@ func (f *scanFilters) wants(running *web.RunningScan, row *scanRow) bool {
 }
 
 // contains tells whether a text has a part, in any case.
-func contains(text, part string) bool { return strings.Contains(strings.ToLower(text), strings.ToLower(part)) }
+func contains(text, part string) bool {
+	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
+}

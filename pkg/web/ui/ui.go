@@ -41,16 +41,17 @@ type Store interface {
 	admission.DecisionStore
 }
 
-// Options is what the pages work with. All of it is required but Now. Whose a request is auth.AddressOf tells.
+// Options is what the pages work with. All of it is required but SingleSignOn and Now. Whose a request is auth.AddressOf tells.
 type Options struct {
-	Store    Store
-	Policies *policy.Set
-	Jobs     *Jobs // scans what people ask for
-	Sessions *auth.Sessions
-	Auditor  auth.Auditor // told of every change, login and logout
-	Version  string       // of the program
-	Log      logrus.FieldLogger
-	Now      func() time.Time // default time.Now
+	Store        Store
+	Policies     *policy.Set
+	Jobs         *Jobs // scans what people ask for
+	Sessions     *auth.Sessions
+	Auditor      auth.Auditor  // told of every change, login and logout
+	SingleSignOn *SingleSignOn // lets users log in by an OpenID provider; nil: nobody does
+	Version      string        // of the program
+	Log          logrus.FieldLogger
+	Now          func() time.Time // default time.Now
 }
 
 //go:embed templates static
@@ -85,6 +86,10 @@ func Register(mux *http.ServeMux, options Options) { //nolint:gocritic // made o
 	add("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, scansPath, http.StatusSeeOther) })
 	add("GET /login", s.loginPage)
 	add("POST /login", s.login)
+	if options.SingleSignOn != nil {
+		add("GET "+beginPath, s.beginSingleSignOn)
+		add("GET "+SingleSignOnPath, s.finishSingleSignOn)
+	}
 	add("GET /static/{file}", readAssets().serve)
 	for _, page := range s.routes() {
 		add(page.pattern, s.page(page.action, page.handle))
@@ -101,6 +106,15 @@ type route struct {
 // serves tells whether there is a page of that pattern.
 func (s *server) serves(pattern string) bool {
 	return slices.ContainsFunc(s.routes(), func(r route) bool { return r.pattern == pattern })
+}
+
+// Routes gives every path that one has to log in for, as the mux has it, with what one's role must allow: for tests that walk them all.
+func Routes() map[string]auth.Action {
+	actions := map[string]auth.Action{}
+	for _, r := range (&server{}).routes() {
+		actions[r.pattern] = r.action
+	}
+	return actions
 }
 
 func (s *server) routes() []route {
