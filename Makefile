@@ -58,7 +58,7 @@ PICTURES ?= $(CURDIR)/.cache/pictures
 
 .PHONY: test-browser
 test-browser: $(AXE) ## Use the pages in a headless Chromium, check them with axe-core, write pictures of them (Chromium, npm)
-	RUNECAST_REQUIRE_BROWSER=1 RUNECAST_AXE='$(AXE)' RUNECAST_PICTURES='$(PICTURES)' go test -tags browser -count=1 -timeout 10m ./e2e/browser
+	RUNECAST_REQUIRE_BROWSER=1 RUNECAST_AXE='$(AXE)' RUNECAST_PICTURES='$(PICTURES)' go test -tags browser -count=1 -timeout 15m ./e2e/browser
 
 $(AXE):
 	mkdir -p $(CURDIR)/.cache/axe-core-$(AXE_VERSION)

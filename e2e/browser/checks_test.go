@@ -40,8 +40,15 @@ const axeRun = `axe.run(document, {preload: false, rules: {'target-size': {enabl
 const maxShift = 0.001
 
 // layoutShift is the sum of what has moved since the page was loaded (https://web.dev/articles/cls).
-const layoutShift = `new Promise(done => { let sum = 0; new PerformanceObserver(list => { for (const e of list.getEntries()) sum += e.value })
-	.observe({type: 'layout-shift', buffered: true}); requestAnimationFrame(() => setTimeout(() => done(sum), 60)) })`
+const layoutShift = `new Promise(done => { const told = {sum: 0, moved: []}; new PerformanceObserver(list => { for (const e of list.getEntries()) { told.sum += e.value;
+	for (const s of e.sources) told.moved.push((s.node?.outerHTML ?? s.node?.textContent ?? '').slice(0, 120) + ' ' + JSON.stringify(s.previousRect) + ' ' + JSON.stringify(s.currentRect)) } })
+	.observe({type: 'layout-shift', buffered: true}); requestAnimationFrame(() => setTimeout(() => done(told), 60)) })`
+
+// shift is what layoutShift gives.
+type shift struct {
+	Sum   float64  `json:"sum"`
+	Moved []string `json:"moved"`
+}
 
 // tooWide lists elements that reach beyond the window, where the page itself can be scrolled sideways.
 const tooWide = `document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] :
@@ -56,12 +63,12 @@ func (b *tab) inspect(name, path, axe string) {
 			what := fmt.Sprintf("%s-%d-%s", name, width, theme)
 			b.look(width, theme)
 			b.visit(path)
-			shift, wide := evaluate[float64](b, layoutShift), evaluate[[]string](b, tooWide)
+			moved, wide := evaluate[shift](b, layoutShift), evaluate[[]string](b, tooWide)
 			b.picture(what)
 			b.run(chromedp.Evaluate[chromedp.Void](axe))
 			violations := evaluate[[]string](b, axeRun)
-			if shift > maxShift {
-				b.t.Errorf("%s: the layout shifts by %f", what, shift)
+			if moved.Sum > maxShift {
+				b.t.Errorf("%s: the layout shifts by %f:\n%s", what, moved.Sum, strings.Join(moved.Moved, "\n"))
 			}
 			if len(wide) > 0 {
 				b.t.Errorf("%s is wider than the window:\n%s", what, strings.Join(wide, "\n"))

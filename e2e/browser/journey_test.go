@@ -105,7 +105,15 @@ func (j *journey) openScan() {
 func (j *journey) openVulnerability() {
 	j.follow("CVE-2021-33574")
 	j.vuln = j.path()
-	j.shows("CVE-2021-33574", "Use after free in mq_notify", "40.0 %", "2024-02-02", "ransomware", "libc6")
+	j.shows("CVE-2021-33574", "Use after free in mq_notify", "40.0 %", "2024-02-02", "ransomware", "libc6", "Attack vector", "from anywhere", j.s.vulnerable, j.s.fixed)
+	j.visit("/vulnerabilities?q=3711")
+	j.follow("CVE-2021-3711")
+	j.shows("SM2 decryption buffer overflow", j.s.vulnerable)
+	j.visit("/vulnerabilities/DEBIAN-CVE-2020-0002")
+	if j.path() != "/vulnerabilities/CVE-2020-0002" {
+		j.t.Errorf("an alias leads to %s", j.path())
+	}
+	j.shows(hostile)
 	j.quiet("open a vulnerability")
 }
 
@@ -133,6 +141,11 @@ func (j *journey) scanImage() {
 
 func (j *journey) pages() {
 	for _, page := range []struct{ name, path string }{
+		{"overview", "/"},
+		{"overview-day", "/?span=24h"},
+		{"risk", "/risk"},
+		{"vulnerabilities", "/vulnerabilities"},
+		{"vulnerability-v4", "/vulnerabilities/CVE-2019-3843"},
 		{"scans", "/scans"},
 		{"scans-none", "/scans?image=nothing-like-this"},
 		{"scan", j.scan},
@@ -161,7 +174,7 @@ func (j *journey) pages() {
 
 func (j *journey) keyboard() {
 	j.skips("/scans")
-	for _, path := range []string{"/scans", j.scan, j.vuln, "/policies", "/tokens", "/users", "/audit"} {
+	for _, path := range []string{"/", "/risk", "/vulnerabilities", "/scans", j.scan, j.vuln, "/policies", "/tokens", "/users", "/audit"} {
 		j.walk(path)
 	}
 	j.look(360, "light")

@@ -41,7 +41,7 @@ func open(t *testing.T, s *server) *tab {
 	t.Cleanup(cancel)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 8*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 14*time.Minute)
 	t.Cleanup(cancel)
 	b := &tab{t: t, ctx: ctx, s: s}
 	if err := chromedp.Listen(ctx, b.listen); err != nil {

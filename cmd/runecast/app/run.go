@@ -241,7 +241,7 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 			Store: s, Policies: e.policies, Reviewer: reviewer, Recorder: recorder, Authenticator: authenticator, Auditor: auditor, Feed: e.feedInfo, Version: buildVersion().Version, PublicURL: config.PublicURL, Log: log,
 		})
 		ui.Register(mux, ui.Options{
-			Store: s, Policies: e.policies, Jobs: jobs, Sessions: sessions, Auditor: auditor, SingleSignOn: sso, Version: buildVersion().Version, Log: log,
+			Store: s, Policies: e.policies, Jobs: jobs, Sessions: sessions, Auditor: auditor, SingleSignOn: sso, Version: buildVersion().Version, Feed: e.feedInfo, Log: log,
 		})
 	}
 	if _, failure := e.feedInfo(); failure != nil {

@@ -16,7 +16,9 @@ type entry struct {
 // entries are the navigation, in the order that it has. A page that is to be found by it adds its line here.
 func entries() []entry {
 	return []entry{
+		{"/", "Overview", auth.ActionRead, []string{"overview", "risk"}},
 		{scansPath, "Image Scanning", auth.ActionRead, []string{"scans", "scan", "running"}},
+		{vulnerabilitiesPath, "Vulnerabilities", auth.ActionRead, []string{"vulnerabilities", "vulnerability"}},
 		{"/policies", "Policies", auth.ActionRead, []string{"policies", "policy"}},
 		{"/tokens", "API tokens", auth.ActionManage, []string{"tokens"}},
 		{"/users", "Users", auth.ActionManage, []string{"users"}},

@@ -59,6 +59,15 @@ func took(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
+// listing is a list of shares under a heading.
+type listing struct {
+	Head string
+	Rows []share
+}
+
+// severityNames are the severities that lists choose by.
+func severityNames() []string { return []string{"critical", "high", "medium", "low", "unknown"} }
+
 // severityCount is a number of findings of one severity.
 type severityCount struct {
 	Name, Letter string
@@ -77,10 +86,11 @@ func parse() map[string]*template.Template {
 		"machine":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"asset":      readAssets().address,
 		"day":        func(t time.Time) string { return t.UTC().Format(dayLayout) },
+		"listing":    func(head string, rows []share) listing { return listing{head, rows} },
 		"short":      shortDigest,
 		"took":       took,
 		"megabytes":  func(n int64) string { return strconv.FormatFloat(float64(n)/1e6, 'f', 1, 64) + " MB" },
-		"severities": func() []string { return []string{"critical", "high", "medium", "low", "unknown"} },
+		"severities": severityNames,
 		"severity": func(name string, count int) severityCount {
 			letter := strings.ToUpper(name[:1])
 			if name == "unknown" {

@@ -137,10 +137,7 @@ func (s *server) listScans(r *http.Request) (*scanList, error) {
 		return nil, err
 	}
 	found, next, err := s.Store.Scans(r.Context(), query)
-	if bad, ok := errors.AsType[badCursor](err); ok && bad.BadCursor() {
-		return nil, problem{http.StatusUnprocessableEntity, "There is no such page: start again with the first."}
-	}
-	if err != nil {
+	if err = cursorProblem(err); err != nil {
 		return nil, fmt.Errorf("list scans: %w", err)
 	}
 	rows := scanRows(found)

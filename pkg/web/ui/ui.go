@@ -15,6 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/runecast/runecast/pkg/admission"
+	"github.com/runecast/runecast/pkg/advisory"
 	"github.com/runecast/runecast/pkg/auth"
 	"github.com/runecast/runecast/pkg/policy"
 	"github.com/runecast/runecast/pkg/scan"
@@ -31,10 +32,17 @@ type ScanStore interface {
 	Inventory(ctx context.Context, digest string) (*scan.Contents, error)
 }
 
-// Store is what the pages read and write of the database.
-type Store interface {
+// ImageStore is what the pages read of images and their scans.
+type ImageStore interface {
 	ScanStore
 	web.RunningStore
+	web.VulnerabilityStore
+	web.OverviewStore
+}
+
+// Store is what the pages read and write of the database.
+type Store interface {
+	ImageStore
 	auth.TokenStore
 	auth.UserStore
 	auth.AuditStore
@@ -47,9 +55,10 @@ type Options struct {
 	Policies     *policy.Set
 	Jobs         *Jobs // scans what people ask for
 	Sessions     *auth.Sessions
-	Auditor      auth.Auditor  // told of every change, login and logout
-	SingleSignOn *SingleSignOn // lets users log in by an OpenID provider; nil: nobody does
-	Version      string        // of the program
+	Auditor      auth.Auditor                  // told of every change, login and logout
+	SingleSignOn *SingleSignOn                 // lets users log in by an OpenID provider; nil: nobody does
+	Version      string                        // of the program
+	Feed         func() (advisory.Info, error) // the vulnerability data in use
 	Log          logrus.FieldLogger
 	Now          func() time.Time // default time.Now
 }
@@ -83,7 +92,6 @@ func Register(mux *http.ServeMux, options Options) { //nolint:gocritic // made o
 	add := func(pattern string, h http.HandlerFunc) {
 		mux.Handle(pattern, harden(cross.Handler(http.MaxBytesHandler(h, maxForm))))
 	}
-	add("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, scansPath, http.StatusSeeOther) })
 	add("GET /login", s.loginPage)
 	add("POST /login", s.login)
 	if options.SingleSignOn != nil {
@@ -122,11 +130,14 @@ func (s *server) routes() []route {
 		{"POST /logout", auth.ActionRead, s.logout},
 		{"GET /password", auth.ActionRead, s.passwordPage},
 		{"POST /password", auth.ActionRead, s.changePassword},
+		{"GET /{$}", auth.ActionRead, s.overview},
+		{"GET /risk", auth.ActionRead, s.risk},
 		{"GET /scans", auth.ActionRead, s.scans},
 		{"POST /scans", auth.ActionScan, s.scanImages},
 		{"GET /scans/{id}", auth.ActionRead, s.scan},
 		{"GET /scans/{id}/events", auth.ActionRead, s.runningEvents},
 		{"GET /scans/{id}/images/{image}/inventory", auth.ActionRead, s.bill},
+		{"GET /vulnerabilities", auth.ActionRead, s.vulnerabilities},
 		{"GET /vulnerabilities/{id}", auth.ActionRead, s.vulnerability},
 		{"GET /policies", auth.ActionRead, s.policies},
 		{"GET /policies/{id}", auth.ActionRead, s.policy},
