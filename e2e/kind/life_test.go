@@ -44,6 +44,9 @@ func (l *lab) revision(t *testing.T) int {
 	return r.Version
 }
 
+// recovery is how long the gate may be without an answer when its only server is killed.
+const recovery = 5 * time.Second
+
 // testRestarts restarts nginx and the server in turn and kills the server, while pods are created.
 func (l *lab) testRestarts(t *testing.T) {
 	o := l.startLoad(t, shop)
@@ -77,6 +80,9 @@ func (l *lab) testRestarts(t *testing.T) {
 	})
 	t.Logf("a new server is ready %s after the old one was killed", time.Since(killed).Round(100*time.Millisecond))
 	o.end(t, "a killed server")
+	if o.longest > recovery {
+		t.Errorf("for %s nothing was judged, want %s at most", o.longest.Round(100*time.Millisecond), recovery)
+	}
 }
 
 // kill deletes pods with no grace.

@@ -51,7 +51,56 @@ func (l *lab) testPages(t *testing.T) {
 	if secret == nil {
 		t.Fatalf("no token: %s", page)
 	}
+	b.follow(t, l.registry.slow)
 	b.scanSlowly(t, l.registry.slow, secret[1])
+	b.checkFront(t)
+}
+
+// chosen is the address that the browser says it asks for. Nobody may believe it.
+const chosen = "203.0.113.7"
+
+// checkFront looks for what nginx does to requests: who they come from, and how large they may be.
+func (b *browser) checkFront(t *testing.T) {
+	t.Helper()
+	_, page := b.open(t, http.MethodGet, "/audit", nil)
+	if strings.Contains(page, chosen) || !strings.Contains(page, "<td>127.0.0.1</td>") { // where kubectl's port-forward comes out
+		t.Errorf("the audit log has addresses that the browser chose: %s", page)
+	}
+	for path, want := range map[string]int{
+		"/login": http.StatusRequestEntityTooLarge, "/rc2/api/v2/k8s-admission-policy-review/policy/2": http.StatusUnauthorized, "/rca/api/v2/k8s-admission-policy-review/policy/2": http.StatusUnauthorized,
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.base+path, bytes.NewReader(make([]byte, 5<<20)))
+		must(t, err)
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Origin", b.base)
+		response, err := b.client.Do(request)
+		must(t, err)
+		must(t, response.Body.Close())
+		if response.StatusCode != want {
+			t.Errorf("5 MiB to %s: %s, want %d", path, response.Status, want)
+		}
+	}
+}
+
+// follow has an image scanned by the page, and wants the first word of how far it is at once.
+func (b *browser) follow(t *testing.T, image string) {
+	t.Helper()
+	began := time.Now()
+	_, page := b.open(t, http.MethodPost, "/scans", url.Values{"images": {image}, "policy": {"2"}})
+	at := regexp.MustCompile(`data-events="([^"]+)"`).FindStringSubmatch(page)
+	if at == nil {
+		t.Errorf("the page of a scan under way names no events: %s", page)
+		return
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.base+at[1], nil)
+	must(t, err)
+	response, err := b.client.Do(request)
+	must(t, err)
+	defer response.Body.Close()
+	line, err := bufio.NewReader(response.Body).ReadString('\n')
+	if took := time.Since(began); err != nil || line != "event: state\n" || took > 20*time.Second {
+		t.Errorf("%s gives %q (%v) after %s", at[1], line, err, took)
+	}
 }
 
 // scanSlowly asks for a scan that takes longer than a review may, as pipelines do.
@@ -129,6 +178,7 @@ func (b *browser) open(t *testing.T, method, path string, form url.Values) (int,
 	must(t, err)
 	request.Header.Set("Sec-Fetch-Site", "same-origin")
 	request.Header.Set("Origin", b.base)
+	request.Header.Set("X-Forwarded-For", chosen)
 	if form != nil {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}

@@ -31,7 +31,7 @@ type registry struct {
 	host       string // address:port
 	vulnerable string // nginx:1.19's packages
 	fixed      string // the same with the fixes
-	slow       string // the vulnerable one, from a registry that takes 40 seconds for a layer
+	slow       string // the vulnerable one, from a registry that takes 50 seconds for a layer
 	feed       string // oci:// reference of the feed
 }
 
@@ -63,7 +63,7 @@ func newRegistry(t *testing.T, l *lab) *registry {
 
 const (
 	slowBytes = 400 << 10
-	slowStep  = slowBytes / 40 // bytes a second
+	slowStep  = slowBytes / 50 // bytes a second
 )
 
 // slowly serves the layers below slow/ a piece a second.

@@ -83,6 +83,15 @@ http {
     location = /metrics { return 404; }
     location = /readyz { return 404; }
     location = /healthz { return 404; }
+    {{- with .Values.web.ingress.proxies }}
+
+    # Of these alone it is believed for whom they ask.
+    real_ip_header X-Forwarded-For;
+    real_ip_recursive on;
+    {{- range . }}
+    set_real_ip_from {{ . }};
+    {{- end }}
+    {{- end }}
 
     proxy_http_version 1.1;
     proxy_set_header Connection "";
@@ -94,7 +103,7 @@ http {
     proxy_connect_timeout 2s;
     proxy_send_timeout 31s;
     proxy_read_timeout 31s;
-    proxy_next_upstream error timeout http_502 http_503 non_idempotent;
+    proxy_next_upstream error timeout http_502 http_503;
     proxy_next_upstream_tries 2;
     proxy_redirect off;
     proxy_ssl_verify on;
@@ -104,13 +113,24 @@ http {
     proxy_ssl_server_name on;
     proxy_ssl_protocols TLSv1.2 TLSv1.3;
 
+    # A review that a server lost is asked again: it changes nothing. A form that was sent is not, as it may have been taken.
+    {{- range list "rc2" "rca" }}
+    location ^~ /{{ . }}/api/v2/k8s-admission-policy-review {
+      proxy_pass https://server;
+      proxy_next_upstream error timeout http_502 http_503 non_idempotent;
+    }
+    {{- end }}
+
+    # Pages and REST. The server takes less still, and says so itself.
     location / {
       proxy_pass https://server;
+      client_max_body_size 4m;
     }
 
     # The server answers scan requests within the ten minutes that a caller may ask for.
     location ~ ^/(rc2/api/v2/images-scan-requests|rca/api/v2/images-scan-requests|api/v1/scan-requests)$ {
       proxy_pass https://server;
+      client_max_body_size 4m;
       proxy_read_timeout 620s;
       proxy_next_upstream error http_502 http_503 non_idempotent;
     }
