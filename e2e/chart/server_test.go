@@ -248,13 +248,16 @@ func foreignFiles(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	certificate, key := selfSigned(t)
 	return map[string]map[string]string{
-		"ca":           {"ca.crt": certificate},
-		"serving":      {"tls.crt": certificate, "tls.key": key, "ca.crt": certificate},
-		"review-key":   {"key": reviewKey},
-		"tokens":       {"kube-apiserver": "2645cda9-ac05-4b6d-8e94-f27c84e93377"},
-		"docker":       {".dockerconfigjson": `{"auths":{}}`},
-		"admin":        {"one-time": "a one-time password\n"},
-		"web":          {"oidc": "a client secret\n"},
+		"ca":         {"ca.crt": certificate},
+		"serving":    {"tls.crt": certificate, "tls.key": key, "ca.crt": certificate},
+		"review-key": {"key": reviewKey},
+		"tokens":     {"kube-apiserver": "2645cda9-ac05-4b6d-8e94-f27c84e93377"},
+		"docker":     {".dockerconfigjson": `{"auths":{}}`},
+		"admin":      {"one-time": "a one-time password\n"},
+		"web":        {"oidc": "a client secret\n"},
+		"notifications": {
+			"webhook": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n", "slack": "https://hooks.corp/x\n", "smtp": "a password\n", "ca.crt": certificate,
+		},
 		"registry-cas": {"ca.crt": certificate},
 		"my-policies":  {"mine.yaml": "policies: [{id: mine, name: Mine, mode: warn, rules: [{kev: true}]}]\n"},
 	}

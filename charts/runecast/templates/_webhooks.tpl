@@ -67,6 +67,9 @@ matchExpressions:
 {{- if and (not (include "runecast.usesPostgres" .)) (or (gt (int .Values.server.replicas) 1) .Values.server.autoscaling.enabled) }}
 {{- fail "several server pods need PostgreSQL: set database.url or database.existingSecret, or keep server.replicas at 1 and server.autoscaling.enabled at false" }}
 {{- end }}
+{{- if and (not .Values.notifications.existingSecret) (contains "/etc/runecast/notifications/" (toJson .Values.notifications.destinations)) }}
+{{- fail "notifications.destinations: there are files of /etc/runecast/notifications in them, which notifications.existingSecret has to name the Secret of" }}
+{{- end }}
 {{- if and .Values.database.url .Values.database.existingSecret }}
 {{- fail "database.url and database.existingSecret exclude each other" }}
 {{- end }}

@@ -25,6 +25,13 @@
 {{- $_ := set $c "adminPasswordFile" "/etc/runecast/admin/password" }}
 {{- end }}
 {{- end }}
+{{- with .Values.notifications }}
+{{- if .destinations }}
+{{- $_ := set $c "notifications" .destinations }}
+{{- end }}
+{{- $_ := set $c "notificationAllowNetworks" .allowNetworks }}
+{{- $_ := set $c "notificationRetentionDays" .retentionDays }}
+{{- end }}
 {{- if .Values.policies.definitions }}
 {{- $_ := set $c "policyFiles" (list "/etc/runecast/policies/policies.yaml") }}
 {{- else if .Values.policies.existingConfigMap }}
