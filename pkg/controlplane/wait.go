@@ -94,22 +94,39 @@ func (n *Node) serves(ctx context.Context, m *manifest, since time.Time, patienc
 	return nil
 }
 
-// lastWords gives the end of the API server's last log, where there is one, for a person to see why it does not start.
+// lastWords gives the ends of the API server's last logs, where there are any, for a person to see why it does not start.
 func (n *Node) lastWords() string {
 	if n.Root != "" && n.Root != "/" {
 		return ""
 	}
-	logs, err := filepath.Glob(filepath.Join(podLogs, "kube-system_"+container+"-*", container, "*.log"))
+	return lastWordsBelow(podLogs)
+}
+
+// lastWordsBelow reads the newest log and, as an attempt that has only begun says little, that of the attempt before.
+func lastWordsBelow(dir string) string {
+	logs, err := filepath.Glob(filepath.Join(dir, "kube-system_"+container+"-*", container, "*.log"))
 	if err != nil || len(logs) == 0 {
 		return ""
 	}
-	newest, at := "", time.Time{}
-	for _, name := range logs {
-		if info, failed := os.Stat(name); failed == nil && info.ModTime().After(at) {
-			newest, at = name, info.ModTime()
+	written := func(name string) time.Time {
+		info, failed := os.Stat(name)
+		if failed != nil {
+			return time.Time{}
 		}
+		return info.ModTime()
 	}
-	file, err := os.Open(newest) //nolint:gosec // found above
+	slices.SortFunc(logs, func(a, b string) int { return written(a).Compare(written(b)) })
+	newest := logs[len(logs)-1]
+	words := ""
+	if len(logs) > 1 && filepath.Dir(logs[len(logs)-2]) == filepath.Dir(newest) {
+		words = endOf(logs[len(logs)-2])
+	}
+	return words + endOf(newest)
+}
+
+// endOf gives the last lines of a log, below a line that names it.
+func endOf(name string) string {
+	file, err := os.Open(name) //nolint:gosec // found by its place
 	if err != nil {
 		return ""
 	}
@@ -123,5 +140,5 @@ func (n *Node) lastWords() string {
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	lines = lines[max(0, len(lines)-logLines):]
-	return "\nThe end of its log " + newest + ":\n  " + strings.Join(lines, "\n  ")
+	return "\nThe end of its log " + name + ":\n  " + strings.Join(lines, "\n  ")
 }
