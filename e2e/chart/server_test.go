@@ -254,7 +254,8 @@ func foreignFiles(t *testing.T) map[string]map[string]string {
 		"tokens":     {"kube-apiserver": "2645cda9-ac05-4b6d-8e94-f27c84e93377"},
 		"docker":     {".dockerconfigjson": `{"auths":{}}`},
 		"admin":      {"one-time": "a one-time password\n"},
-		"web":        {"oidc": "a client secret\n"},
+		"oidc":       {"secret": "a client secret\n"},
+		"oidc-ca":    {"ca.crt": certificate},
 		"notifications": {
 			"webhook": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n", "slack": "https://hooks.corp/x\n", "smtp": "a password\n", "ca.crt": certificate,
 		},

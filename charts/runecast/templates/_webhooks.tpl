@@ -67,6 +67,21 @@ matchExpressions:
 {{- if and (not (include "runecast.usesPostgres" .)) (or (gt (int .Values.server.replicas) 1) .Values.server.autoscaling.enabled) }}
 {{- fail "several server pods need PostgreSQL: set database.url or database.existingSecret, or keep server.replicas at 1 and server.autoscaling.enabled at false" }}
 {{- end }}
+{{- with .Values.web.oidc }}
+{{- if .issuer }}
+{{- if not (include "runecast.publicUrl" $) }}
+{{- fail "web.oidc.issuer: the provider sends browsers back to the pages' public address: set web.publicUrl or web.ingress.host" }}
+{{- end }}
+{{- if not .clientId }}
+{{- fail "web.oidc.clientId is missing: register a client at the provider" }}
+{{- end }}
+{{- if not (concat .administratorGroups .readOnlyGroups) }}
+{{- fail "web.oidc: without a group in administratorGroups or readOnlyGroups nobody can log in" }}
+{{- end }}
+{{- else if or .name .clientId .clientSecret.existingSecret .administratorGroups .readOnlyGroups .caConfigMap (ne .localLogin "allowed") }}
+{{- fail "web.oidc.issuer is missing, and without it the other settings mean nothing" }}
+{{- end }}
+{{- end }}
 {{- if and (not .Values.notifications.existingSecret) (contains "/etc/runecast/notifications/" (toJson .Values.notifications.destinations)) }}
 {{- fail "notifications.destinations: there are files of /etc/runecast/notifications in them, which notifications.existingSecret has to name the Secret of" }}
 {{- end }}

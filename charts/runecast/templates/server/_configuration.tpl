@@ -18,8 +18,23 @@
 {{- $_ := set $c "pullSecrets" (eq (include "runecast.readsPullSecrets" .) "true") }}
 {{- with .Values.web }}
 {{- $_ := set $c "trustedProxies" .trustedProxies }}
-{{- with .publicUrl | default (empty .ingress.host | ternary "" (printf "https://%s" .ingress.host)) }}
-{{- $_ := set $c "publicUrl" (trimSuffix "/" .) }}
+{{- with include "runecast.publicUrl" $ }}
+{{- $_ := set $c "publicUrl" . }}
+{{- end }}
+{{- with .oidc }}
+{{- if .issuer }}
+{{- $oidc := pick . "issuer" "clientId" "scopes" "nameClaim" "groupsClaim" "administratorGroups" "readOnlyGroups" "localLogin" }}
+{{- with .name }}
+{{- $_ := set $oidc "name" . }}
+{{- end }}
+{{- if .clientSecret.existingSecret }}
+{{- $_ := set $oidc "clientSecretFile" "/etc/runecast/oidc/client-secret" }}
+{{- end }}
+{{- if .caConfigMap }}
+{{- $_ := set $oidc "caFiles" (list "/etc/runecast/oidc-ca/ca.crt") }}
+{{- end }}
+{{- $_ := set $c "oidc" $oidc }}
+{{- end }}
 {{- end }}
 {{- if .admin.existingSecret }}
 {{- $_ := set $c "adminPasswordFile" "/etc/runecast/admin/password" }}
@@ -58,6 +73,13 @@
 {{- $_ := set $c "database" .Values.database.url }}
 {{- end }}
 {{- mergeOverwrite $c (deepCopy .Values.server.config) | toYaml }}
+{{- end }}
+
+{{/* Where people find the pages, if that is known. */}}
+{{- define "runecast.publicUrl" -}}
+{{- with .Values.web }}
+{{- .publicUrl | default (empty .ingress.host | ternary "" (printf "https://%s" .ingress.host)) | trimSuffix "/" }}
+{{- end }}
 {{- end }}
 
 {{/* Whether the server may ask the API server for pull secrets. */}}
