@@ -154,6 +154,8 @@ func (j *journey) pages() {
 		{"vulnerability", j.vuln},
 		{"policies", "/policies"},
 		{"policy", "/policies/2"},
+		{"webhooks", "/webhooks"},
+		{"notifications", "/notifications"},
 		{"tokens", "/tokens"},
 		{"users", "/users"},
 		{"audit", "/audit"},
@@ -174,7 +176,7 @@ func (j *journey) pages() {
 
 func (j *journey) keyboard() {
 	j.skips("/scans")
-	for _, path := range []string{"/", "/risk", "/vulnerabilities", "/scans", j.scan, j.vuln, "/policies", "/tokens", "/users", "/audit"} {
+	for _, path := range []string{"/", "/risk", "/vulnerabilities", "/scans", j.scan, j.vuln, "/policies", "/webhooks", "/notifications", "/tokens", "/users", "/audit"} {
 		j.walk(path)
 	}
 	j.look(360, "light")

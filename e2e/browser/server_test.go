@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,7 +76,7 @@ func start(t *testing.T) *server {
 	code := make(chan int, 1)
 	go func() {
 		code <- app.Main(ctx, []string{
-			"--data-dir", s.dir, "--log-format", "json", "serve", "--listen", "127.0.0.1:0", "--registry-allow-networks", "127.0.0.0/8", "--admin-password-file", file,
+			"--data-dir", s.dir, "--log-format", "json", "serve", "--listen", "127.0.0.1:0", "--registry-allow-networks", "127.0.0.0/8", "--admin-password-file", file, "--config", s.destinations(),
 		}, app.Streams{In: strings.NewReader(""), Out: io.Discard, Err: s.log})
 	}()
 	t.Cleanup(func() { cancel(); <-code })
@@ -92,6 +93,19 @@ func start(t *testing.T) *server {
 		return s.address != ""
 	})
 	return s
+}
+
+// destinations are settings with one destination that gives notifications up, and one that may not be asked.
+func (s *server) destinations() string {
+	s.t.Helper()
+	gone := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }))
+	s.t.Cleanup(gone.Close)
+	secret := s.write("secret", []byte("whsec_"+base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("key"), 10))))
+	return s.write("runecast.yaml", fmt.Appendf(nil, `notificationAllowNetworks: [%[1]s]
+notifications:
+  - {name: gone, type: webhook, url: "http://%[1]s", plainHttp: true, secretFile: %[2]s}
+  - {name: inside, type: webhook, url: "https://10.0.0.1", secretFile: %[2]s, events: [deny, unknown], namespaces: ["*"]}
+`, gone.Listener.Addr(), secret))
 }
 
 // until polls until something is so.

@@ -68,6 +68,7 @@ func TestWebhook(t *testing.T) {
 		t.Run("Check", l.testCheck)
 		t.Run("CheckSettings", l.testCheckSettings)
 		t.Run("Status", l.testStatus)
+		t.Run("Survey", l.testSurvey)
 	})
 	t.Run("Everywhere", l.testEverywhere) // by itself, as it guards all namespaces
 }

@@ -67,7 +67,8 @@ type SMTP struct {
 	To           []string `koanf:"to"`           // addresses
 }
 
-func (d *Destination) events() []Kind {
+// Wanted are the kinds that the destination is told of.
+func (d *Destination) Wanted() []Kind {
 	if len(d.Events) == 0 {
 		return []Kind{KindDeny, KindFlip}
 	}

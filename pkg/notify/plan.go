@@ -63,7 +63,7 @@ func (p *Plan) Flip(f *rematch.Flip) []Draft {
 }
 
 func (d *Destination) wants(kind Kind, policyID string) bool {
-	return slices.Contains(d.events(), kind) && (len(d.Policies) == 0 || slices.Contains(d.Policies, policyID))
+	return slices.Contains(d.Wanted(), kind) && (len(d.Policies) == 0 || slices.Contains(d.Policies, policyID))
 }
 
 func (d *Destination) wantsNamespace(namespace string) bool {

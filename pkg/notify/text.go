@@ -123,3 +123,14 @@ func plural(n int, what string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
+
+// Title says what a notification tells, in one line.
+func (n *Notification) Title() string { return wording{}.title(n) }
+
+// Page is where more is to be seen of what it tells, as a path of the pages; "" where there is no such page.
+func (n *Notification) Page() string {
+	if n.Content.Scan == nil {
+		return ""
+	}
+	return "/scans/" + n.Content.Scan.ID
+}

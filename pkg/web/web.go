@@ -72,6 +72,8 @@ type Options struct {
 	Authenticator Authenticator
 	Auditor       auth.Auditor // told of every change
 	Feed          func() (advisory.Info, error)
+	Webhooks      Webhooks
+	Notices       Notices
 	Version       string // of the program
 	PublicURL     string // where people find the pages, https://host[:port]; default none: answers link to nothing
 	Log           logrus.FieldLogger
@@ -91,6 +93,7 @@ func Register(mux *http.ServeMux, options Options) { //nolint:gocritic // made o
 	config.Info.Description = "Judges container images at admission to a Kubernetes cluster. Show an API token of access type Global Admin in the Authorization header."
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = Prefix+"/openapi", "", ""
 	config.CreateHooks = nil // no links to schemas in answers
+	config.Components.Schemas = schemas()
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token": {Type: "http", Scheme: "bearer", Description: "An API token: runecast token create"},
 	}
@@ -104,6 +107,8 @@ func Register(mux *http.ServeMux, options Options) { //nolint:gocritic // made o
 	s.registerTokens(api)
 	s.registerAudit(api)
 	s.registerFeed(api)
+	s.registerWebhooks(api)
+	s.registerNotifications(api)
 }
 
 // harden sets what every answer says to browsers.

@@ -99,6 +99,8 @@ type Config struct {
 	AuditRetentionDays    int   `koanf:"auditRetentionDays"`    // how long the audit log is kept; 0: for ever; default 365
 	MaxFlips              int64 `koanf:"maxFlips"`              // flips beyond that many are deleted before their time; 0: no limit; default 100,000
 
+	WebhookStatus bool `koanf:"webhookStatus"` // tell on the pages and by REST what guards which namespaces of the cluster; default true
+
 	Notifications             []notify.Destination `koanf:"notifications"`             // who is told of denials and flips (docs/notifications.md); in the file alone; default nobody
 	NotificationAllowNetworks []string             `koanf:"notificationAllowNetworks"` // networks, addresses, hosts[:port] and *.domains that notifications may go to beside public addresses; default none
 	NotificationRetentionDays int                  `koanf:"notificationRetentionDays"` // how long notifications are kept that were sent or given up; 0: for ever; default 30
@@ -108,7 +110,7 @@ func defaults() map[string]any {
 	return map[string]any{
 		"dataDir": defaultDataDir(), "listen": ":9080", "maxInFlight": 1024, "tokenAccessType": string(auth.AccessReview), "platforms": []string{"linux/amd64"}, "pullSecrets": true,
 		"registryKeychains": []string{keychainDocker}, "resolveTtl": "30s", "scanTimeout": "10m", "maxImageBytes": int64(16) << 30,
-		"decisionRetentionDays": 365, "flipRetentionDays": 90, "auditRetentionDays": 365, "maxFlips": 100_000, "notificationRetentionDays": 30,
+		"decisionRetentionDays": 365, "flipRetentionDays": 90, "auditRetentionDays": 365, "maxFlips": 100_000, "notificationRetentionDays": 30, "webhookStatus": true,
 	}
 }
 
@@ -226,7 +228,7 @@ func loadConfig(flags *pflag.FlagSet, environ []string) (Config, error) {
 func keys() map[string]string {
 	names := map[string]string{}
 	for _, flag := range []string{
-		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight", "public-url", "notification-allow-networks", "notification-retention-days",
+		"config", "data-dir", "database", "feed", "log-level", "log-format", "listen", "plain-http", "tls-cert-file", "tls-key-file", "tls-names", "max-in-flight", "public-url", "webhook-status", "notification-allow-networks", "notification-retention-days",
 		"review-key-dir", "token-dir", "token-access-type", "admin-password-file",
 		"trusted-proxies", "oidc-issuer", "oidc-name", "oidc-client-id", "oidc-client-secret-file", "oidc-scopes", "oidc-name-claim", "oidc-groups-claim",
 		"oidc-administrator-groups", "oidc-read-only-groups", "oidc-ca-files", "oidc-local-login",

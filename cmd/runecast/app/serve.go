@@ -60,6 +60,7 @@ its feed by itself, at once and every hour; where that fails the one in place st
 	addRetentionFlags(flags)
 	addOIDCFlags(flags)
 	addNotifyFlags(flags)
+	flags.Bool("webhook-status", true, "tell on the pages and by REST what guards which namespaces of the cluster")
 	flags.Int("notification-retention-days", 0, "how long notifications are kept that were sent or given up; 0: for ever (default 30)")
 	addKubeconfigFlag(flags, "that of the pod it runs in, else none")
 	flags.String("listen", "", "`address` to serve on; port 0 takes a free one (default :9080)")

@@ -169,7 +169,7 @@ func (f *checkFlags) one(ctx context.Context, configuration *webhook.Configurati
 	add(webhook.InspectBundle(w.ClientConfig.CABundle, now, soon)...)
 	if !f.offline {
 		result.Address = f.address(target)
-		presented, failure := presentedBy(ctx, result.Address, target.ServerName, f.timeout)
+		presented, failure := cluster.Presented(ctx, result.Address, target.ServerName, f.timeout)
 		if failure != nil {
 			add(webhook.Finding{Level: webhook.LevelProblem, Check: "connection", Text: unreachable(target, result.Address, failure)})
 		} else {

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -12,36 +11,8 @@ import (
 	"github.com/runecast/runecast/pkg/webhook"
 )
 
-// guardStatus is who is guarded by what in a cluster.
-type guardStatus struct {
-	Webhooks   []webhookStatus   `json:"webhooks"`
-	Namespaces []namespaceStatus `json:"namespaces"`
-	Others     []string          `json:"others"` // configurations whose webhooks call somebody else
-}
-
-type webhookStatus struct {
-	Configuration  string   `json:"configuration"`
-	Webhook        string   `json:"webhook"`
-	Policy         string   `json:"policy"`
-	Target         string   `json:"target"`
-	FailurePolicy  string   `json:"failurePolicy"`
-	TimeoutSeconds int32    `json:"timeoutSeconds"`
-	Managers       []string `json:"managers"`
-	Guarded        int      `json:"guarded"` // namespaces
-}
-
-type namespaceStatus struct {
-	Name      string    `json:"name"`
-	GuardedBy []guarded `json:"guardedBy"`
-	Why       []string  `json:"why,omitempty"` // it is not guarded, a reason for each webhook that leaves it alone
-}
-
-type guarded struct {
-	Configuration string `json:"configuration"`
-	Webhook       string `json:"webhook"`
-	Policy        string `json:"policy"`
-	FailurePolicy string `json:"failurePolicy"`
-}
+// guardStatus is a survey as the command shows it.
+type guardStatus struct{ webhook.Survey }
 
 func newWebhookStatus(c *command) *cobra.Command {
 	var (
@@ -90,69 +61,11 @@ func (c *command) status(ctx context.Context, access *clusterFlags) (*guardStatu
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it says what failed
 	}
-	status := &guardStatus{Webhooks: []webhookStatus{}, Namespaces: make([]namespaceStatus, len(namespaces)), Others: []string{}}
-	for i := range namespaces {
-		status.Namespaces[i] = namespaceStatus{Name: namespaces[i].Name, GuardedBy: []guarded{}}
-	}
-	for i := range configurations {
-		if err := status.add(&configurations[i], namespaces); err != nil {
-			return nil, err
-		}
-	}
-	return status, nil
-}
-
-// because notes why a webhook leaves the namespace alone, the strongest reason first.
-func (n *namespaceStatus) because(why string) {
-	switch {
-	case slices.Contains(n.Why, why):
-	case why == webhook.ExcludedByName:
-		n.Why = slices.Insert(n.Why, 0, why)
-	default:
-		n.Why = append(n.Why, why)
-	}
-}
-
-// add counts a configuration in.
-func (s *guardStatus) add(configuration *webhook.Configuration, namespaces []webhook.Namespace) error {
-	managers, err := webhook.Managers(configuration)
+	survey, err := webhook.Take(configurations, namespaces)
 	if err != nil {
-		return err //nolint:wrapcheck // it names the configuration
+		return nil, err //nolint:wrapcheck // it names the configuration
 	}
-	ours := false
-	for i := range configuration.Webhooks {
-		w := &configuration.Webhooks[i]
-		target, calls := webhook.Review(configuration, w)
-		if !calls {
-			continue
-		}
-		ours = true
-		row := webhookStatus{
-			Configuration: configuration.Name, Webhook: w.Name, Policy: target.Policy, Target: target.String(),
-			FailurePolicy: webhook.FailurePolicy(w), Managers: managers,
-		}
-		if w.TimeoutSeconds != nil {
-			row.TimeoutSeconds = *w.TimeoutSeconds
-		}
-		for j := range namespaces {
-			selected, why, err := webhook.Selects(w, namespaces[j])
-			if err != nil {
-				return fmt.Errorf("%s: %w", configuration.Name, err)
-			}
-			n := &s.Namespaces[j]
-			if selected {
-				row.Guarded++
-				n.GuardedBy = append(n.GuardedBy, guarded{configuration.Name, w.Name, target.Policy, row.FailurePolicy})
-			} else {
-				n.because(why)
-			}
-		}
-		s.Webhooks = append(s.Webhooks, row)
-	}
-	if !ours {
-		s.Others = append(s.Others, configuration.Name)
-	}
-	return nil
+	return &guardStatus{*survey}, nil
 }
 
 func (s *guardStatus) tabulate(t *table) {

@@ -20,6 +20,8 @@ func entries() []entry {
 		{scansPath, "Image Scanning", auth.ActionRead, []string{"scans", "scan", "running"}},
 		{vulnerabilitiesPath, "Vulnerabilities", auth.ActionRead, []string{"vulnerabilities", "vulnerability"}},
 		{"/policies", "Policies", auth.ActionRead, []string{"policies", "policy"}},
+		{"/webhooks", "Webhooks", auth.ActionRead, []string{"webhooks"}},
+		{"/notifications", "Notifications", auth.ActionRead, []string{"notifications"}},
 		{"/tokens", "API tokens", auth.ActionManage, []string{"tokens"}},
 		{"/users", "Users", auth.ActionManage, []string{"users"}},
 		{"/audit", "Audit log", auth.ActionManage, []string{"audit"}},

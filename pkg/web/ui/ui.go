@@ -55,6 +55,8 @@ type Options struct {
 	Policies     *policy.Set
 	Jobs         *Jobs // scans what people ask for
 	Sessions     *auth.Sessions
+	Webhooks     web.Webhooks
+	Notices      web.Notices
 	Auditor      auth.Auditor                  // told of every change, login and logout
 	SingleSignOn *SingleSignOn                 // lets users log in by an OpenID provider; nil: nobody does
 	Version      string                        // of the program
@@ -144,6 +146,10 @@ func (s *server) routes() []route {
 		{"GET /tokens", auth.ActionManage, s.tokens},
 		{"POST /tokens", auth.ActionManage, s.createToken},
 		{"POST /tokens/{id}/revoke", auth.ActionManage, s.revokeToken},
+		{"GET /webhooks", auth.ActionRead, s.webhooks},
+		{"GET /notifications", auth.ActionRead, s.notifications},
+		{"POST /notifications/{id}/retry", auth.ActionManage, s.retryNotification},
+		{"POST /notifications/{id}/discard", auth.ActionManage, s.discardNotification},
 		{"GET /audit", auth.ActionManage, s.auditLog},
 		{"GET /users", auth.ActionManage, s.users},
 		{"POST /users", auth.ActionManage, s.createUser},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	admissionregistration "k8s.io/api/admissionregistration/v1"
@@ -32,8 +33,12 @@ const (
 type Access struct {
 	Kubeconfig string // file; default those of $KUBECONFIG, else ~/.kube/config, else the service account of the pod it runs in
 	Context    string // of the kubeconfig; default its current one
+	InCluster  bool   // only as the service account of the pod it runs in
 	UserAgent  string
 }
+
+// ErrNotInCluster says that there is no service account to be.
+var ErrNotInCluster = errors.New("the program does not run in a pod that has a service account's token")
 
 // Client talks to one API server.
 type Client struct {
@@ -43,14 +48,9 @@ type Client struct {
 
 // Connect finds the API server. It asks nothing yet. Warnings that the API server sends are not shown.
 func Connect(access Access) (*Client, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = access.Kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: access.Context}).ClientConfig()
-	if clientcmd.IsEmptyConfig(err) {
-		return nil, errors.New("find the API server: there is no kubeconfig: set KUBECONFIG or give --kubeconfig")
-	}
+	config, err := access.config()
 	if err != nil {
-		return nil, fmt.Errorf("find the API server: %w", err)
+		return nil, err
 	}
 	config.Timeout, config.QPS, config.UserAgent = requestLimit, -1, access.UserAgent // a command makes some dozens of requests in all
 	config.WarningHandler = rest.NoWarnings{}
@@ -64,6 +64,27 @@ func Connect(access Access) (*Client, error) {
 		return nil, fmt.Errorf("make a client of the API server: %w", err)
 	}
 	return &Client{rest: client, server: config.Host}, nil
+}
+
+// config finds the API server and the credentials.
+func (a *Access) config() (*rest.Config, error) {
+	if a.InCluster {
+		config, err := rest.InClusterConfig()
+		if errors.Is(err, rest.ErrNotInCluster) || errors.Is(err, fs.ErrNotExist) { // a pod that was given no token
+			err = ErrNotInCluster
+		}
+		return config, err
+	}
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = a.Kubeconfig
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: a.Context}).ClientConfig()
+	if clientcmd.IsEmptyConfig(err) {
+		return nil, errors.New("find the API server: there is no kubeconfig: set KUBECONFIG or give --kubeconfig")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the API server: %w", err)
+	}
+	return config, nil
 }
 
 // raw gives the body of an answer. Its error has the API server's reasons.
