@@ -14,6 +14,7 @@ import (
 
 	"github.com/runecast/runecast/pkg/admission"
 	"github.com/runecast/runecast/pkg/web"
+	"github.com/runecast/runecast/pkg/web/ui"
 )
 
 // TestIngress compares the Ingress's paths with those of the pages and of the REST interface: each is reachable, reviews are not.
@@ -31,7 +32,7 @@ func TestIngress(t *testing.T) {
 		}
 		return false
 	}
-	wanted := append(pagesPaths(t), web.ScanRequestsPath, web.ScanRequestsPathAlias, web.Prefix+"/scans", web.Prefix+"/openapi.json")
+	wanted := append(pagesPaths(t), ui.SingleSignOnPath, web.ScanRequestsPath, web.ScanRequestsPathAlias, web.Prefix+"/scans", web.Prefix+"/openapi.json")
 	if len(wanted) < 15 {
 		t.Fatalf("only %q are found", wanted)
 	}
