@@ -7,7 +7,6 @@ import (
 	"net/mail"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -96,7 +95,11 @@ func (s *SMTP) tls() string {
 	return s.TLS
 }
 
-var namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+// validName tells whether a name is a label of RFC 1123 in lower case.
+func validName(name string) bool {
+	strange := func(r rune) bool { return r != '-' && (r < 'a' || r > 'z') && (r < '0' || r > '9') }
+	return name != "" && len(name) <= 63 && !strings.ContainsFunc(name, strange) && name[0] != '-' && name[len(name)-1] != '-'
+}
 
 // Check names everything that is wrong with destinations. It reads no file: a secret that is not there yet is no reason for a server
 // not to start.
@@ -118,7 +121,7 @@ func Check(destinations []Destination) error {
 
 func (d *Destination) faults() []error {
 	var errs []error
-	if !namePattern.MatchString(d.Name) {
+	if !validName(d.Name) {
 		errs = append(errs, errors.New("a name has 1 to 63 lower-case letters, digits and dashes"))
 	}
 	switch d.Type {

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -101,16 +100,21 @@ func decisionGroup(kind Kind, d *admission.Decision) string {
 	return hash(append([]string{string(kind), d.PolicyID, d.Namespace, d.Group, d.Kind, stem(d.Name)}, references...)...)
 }
 
-var (
-	// generated is the end of a generateName: a ReplicaSet's hash, or a Job's time, and the dash.
-	generated = regexp.MustCompile(`-[a-z0-9]{4,12}-$`)
-	// scheduled is the end of the name of a CronJob's Job: minutes since 1970.
-	scheduled = regexp.MustCompile(`-[0-9]{8,10}$`)
-)
-
-// stem is the part of an object's name that is the same for all that one owner makes. The owner itself is not in a review.
+// stem is the part of an object's name that is the same for all that one owner makes; the owner itself is not in a review. It is the name
+// without the end of a generateName, which is a ReplicaSet's hash or a Job's time and a dash, and without the minutes since 1970 that a
+// CronJob gives its Jobs.
 func stem(name string) string {
-	return scheduled.ReplaceAllString(generated.ReplaceAllString(name, "-"), "")
+	base, made := strings.CutSuffix(name, "-")
+	at := strings.LastIndexByte(base, '-')
+	if at < 1 {
+		return name
+	}
+	end := base[at+1:]
+	switch digits := strings.Trim(end, "0123456789") == ""; {
+	case made && len(end) >= 4 && len(end) <= 12, digits && len(end) >= 8 && len(end) <= 10:
+		return base[:at]
+	}
+	return name
 }
 
 func hash(parts ...string) string {

@@ -64,8 +64,8 @@ func TestSurveyIsKept(t *testing.T) {
 			if w.Guarded != 1 || w.Certificate == nil || !w.Certificate.Good || w.Certificate.Expires.Year() != 2084 || len(survey.Namespaces[0].GuardedBy)+len(survey.Namespaces[1].GuardedBy) != 1 {
 				t.Errorf("%+v %+v", survey, w.Certificate)
 			}
-			if text, err := json.Marshal(survey); err != nil || strings.Contains(string(text), "abcdef0123456789") {
-				t.Errorf("the survey shows the review key: %s %v", text, err)
+			if text, failure := json.Marshal(survey); failure != nil || strings.Contains(string(text), "abcdef0123456789") {
+				t.Errorf("the survey shows the review key: %s %v", text, failure)
 			}
 		})
 	}
@@ -74,7 +74,7 @@ func TestSurveyIsKept(t *testing.T) {
 		t.Errorf("the API server was asked %d times", n)
 	}
 	forbidden.Store(true)
-	if _, err := surveyor.Survey(t.Context()); err != nil {
+	if _, err = surveyor.Survey(t.Context()); err != nil {
 		t.Errorf("what is known is not given: %v", err)
 	}
 	later.Store(int64(16 * time.Second))
