@@ -37,6 +37,7 @@ func TestPages(t *testing.T) {
 		{"open the scan", j.openScan},
 		{"open a vulnerability", j.openVulnerability},
 		{"scan an image", j.scanImage},
+		{"try the REST interface", j.tryREST},
 		{"every page", j.pages},
 		{"keyboard", j.keyboard},
 	} {
@@ -158,6 +159,7 @@ func (j *journey) pages() {
 		{"notifications", "/notifications"},
 		{"tokens", "/tokens"},
 		{"users", "/users"},
+		{"api", "/api"},
 		{"audit", "/audit"},
 	} {
 		j.t.Run(page.name, func(t *testing.T) {

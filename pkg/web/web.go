@@ -83,8 +83,8 @@ type Options struct {
 // server answers requests.
 type server struct{ Options }
 
-// Register puts the interface on a mux.
-func Register(mux *http.ServeMux, options Options) { //nolint:gocritic // made once; a value cannot be changed behind its back
+// Register puts the interface on a mux, and gives its description.
+func Register(mux *http.ServeMux, options Options) *huma.OpenAPI { //nolint:gocritic // made once; a value cannot be changed behind its back
 	if options.Now == nil {
 		options.Now = time.Now
 	}
@@ -109,6 +109,7 @@ func Register(mux *http.ServeMux, options Options) { //nolint:gocritic // made o
 	s.registerFeed(api)
 	s.registerWebhooks(api)
 	s.registerNotifications(api)
+	return api.OpenAPI()
 }
 
 // harden sets what every answer says to browsers.

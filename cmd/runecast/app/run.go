@@ -238,11 +238,11 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	sessions := auth.NewSessions(s, nil)
 	jobs := ui.NewJobs(s, reviewer, board, log, nil)
 	rest := func(mux *http.ServeMux) { //nolint:contextcheck // each request has its own
-		web.Register(mux, web.Options{
+		description := web.Register(mux, web.Options{
 			Store: s, Policies: e.policies, Reviewer: reviewer, Recorder: recorder, Authenticator: authenticator, Auditor: auditor, Feed: e.feedInfo, Webhooks: survey, Notices: told, Version: buildVersion().Version, PublicURL: config.PublicURL, Log: log,
 		})
 		ui.Register(mux, ui.Options{
-			Store: s, Policies: e.policies, Jobs: jobs, Sessions: sessions, Webhooks: survey, Notices: told, Auditor: auditor, SingleSignOn: sso, Version: buildVersion().Version, Feed: e.feedInfo, Log: log,
+			Store: s, Policies: e.policies, Jobs: jobs, Sessions: sessions, Webhooks: survey, Notices: told, Auditor: auditor, SingleSignOn: sso, API: description, Version: buildVersion().Version, Feed: e.feedInfo, Log: log,
 		})
 	}
 	if _, failure := e.feedInfo(); failure != nil {

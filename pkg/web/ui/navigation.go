@@ -23,6 +23,7 @@ func entries() []entry {
 		{"/webhooks", "Webhooks", auth.ActionRead, []string{"webhooks"}},
 		{"/notifications", "Notifications", auth.ActionRead, []string{"notifications"}},
 		{"/tokens", "API tokens", auth.ActionManage, []string{"tokens"}},
+		{"/api", "REST interface", auth.ActionRead, []string{"api"}},
 		{"/users", "Users", auth.ActionManage, []string{"users"}},
 		{"/audit", "Audit log", auth.ActionManage, []string{"audit"}},
 	}

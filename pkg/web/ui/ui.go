@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/sirupsen/logrus"
 
 	"github.com/runecast/runecast/pkg/admission"
@@ -59,6 +60,7 @@ type Options struct {
 	Notices      web.Notices
 	Auditor      auth.Auditor                  // told of every change, login and logout
 	SingleSignOn *SingleSignOn                 // lets users log in by an OpenID provider; nil: nobody does
+	API          *huma.OpenAPI                 // the description of the REST interface
 	Version      string                        // of the program
 	Feed         func() (advisory.Info, error) // the vulnerability data in use
 	Log          logrus.FieldLogger
@@ -143,6 +145,7 @@ func (s *server) routes() []route {
 		{"GET /vulnerabilities/{id}", auth.ActionRead, s.vulnerability},
 		{"GET /policies", auth.ActionRead, s.policies},
 		{"GET /policies/{id}", auth.ActionRead, s.policy},
+		{"GET /api", auth.ActionRead, s.api},
 		{"GET /tokens", auth.ActionManage, s.tokens},
 		{"POST /tokens", auth.ActionManage, s.createToken},
 		{"POST /tokens/{id}/revoke", auth.ActionManage, s.revokeToken},
