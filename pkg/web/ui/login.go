@@ -65,10 +65,12 @@ func attempt(r *http.Request, name, password string) *auth.Attempt {
 	return &auth.Attempt{Name: name, Password: password, Address: auth.AddressOf(r.Context()), Device: cookieOf(r, deviceCookie)}
 }
 
+const maxNext = 1024 // bytes of where to go after a login
+
 // ownPath gives where to go after a login: a path of this server, never another server's.
 func ownPath(next string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || !strings.HasPrefix(next, "/") ||
+	if err != nil || len(next) > maxNext || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || !strings.HasPrefix(next, "/") ||
 		strings.HasPrefix(next, "//") || strings.ContainsFunc(next, func(c rune) bool { return c == '\\' || c < ' ' || c == 0x7f }) {
 		return scansPath
 	}

@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -94,7 +95,7 @@ func Register(mux *http.ServeMux, options Options) { //nolint:gocritic // made o
 	s := &server{Options: options, pages: parse()}
 	cross := http.NewCrossOriginProtection()
 	add := func(pattern string, h http.HandlerFunc) {
-		mux.Handle(pattern, harden(cross.Handler(http.MaxBytesHandler(h, maxForm))))
+		mux.Handle(pattern, harden(cross.Handler(secureOrigin(http.MaxBytesHandler(h, maxForm)))))
 	}
 	add("GET /login", s.loginPage)
 	add("POST /login", s.login)
@@ -160,6 +161,18 @@ func (s *server) routes() []route {
 		{"POST /users/{name}/role", auth.ActionManage, s.changeRole},
 		{"POST /users/{name}/password", auth.ActionManage, s.resetPassword},
 	}
+}
+
+// secureOrigin refuses what the standard library's protection lets pass: a change that a page without TLS asks for, of a host of the same
+// name, which is whoever sits on the network. Browsers that send Sec-Fetch-Site tell such a page themselves.
+func secureOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Header.Get("Sec-Fetch-Site") == "" && strings.HasPrefix(r.Header.Get("Origin"), "http:") {
+			http.Error(w, "cross-origin request detected: the page that sent it has no TLS", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // harden sets what every answer says to browsers.
