@@ -144,6 +144,13 @@ func TestRefusals(t *testing.T) {
 		"persistence: {accessModes: [ReadOnlyMany]}":             "at '/persistence/accessModes/0': value must be one of",
 		"commonLabels: {team: [a]}":                              "at '/commonLabels/team': got array, want string",
 		"serviceAccountAnnotations: {proxy: {example.com/a: b}}": "at '/serviceAccountAnnotations': additional properties 'proxy' not allowed",
+		"web: {publicUrl: http://gate.corp}":                     "at '/web/publicUrl': 'http://gate.corp' does not match pattern",
+		"web: {trustedProxies: [gate.corp]}":                     "at '/web/trustedProxies/0': 'gate.corp' does not match pattern",
+		"web: {oidc: {localLogin: never}}":                       "at '/web/oidc/localLogin': value must be one of 'allowed', 'emergency'",
+		"web: {oidc: {issuer: http://login.corp}}":               "at '/web/oidc/issuer': 'http://login.corp' does not match pattern",
+		"web: {ingress: {proxies: [controller.corp]}}":           "at '/web/ingress/proxies/0': 'controller.corp' does not match pattern",
+		"notifications: {destinations: [{name: a, type: sms}]}":  "at '/notifications/destinations/0/type': value must be one of 'webhook', 'slack', 'email'",
+		"notifications: {retentionDays: -1}":                     "at '/notifications/retentionDays': minimum: got -1, want 0",
 		// what the templates say
 		`policy: {id: "9"}`:                         `there is no policy with the id "9". Built in are 1 to 5`,
 		"webhooks: [{name: a.b.c, policyId: shop}]": "webhook a.b.c: there is no policy with the id \"shop\"",

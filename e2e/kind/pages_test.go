@@ -51,6 +51,12 @@ func (l *lab) testPages(t *testing.T) {
 	if secret == nil {
 		t.Fatalf("no token: %s", page)
 	}
+	_, page = b.open(t, http.MethodGet, "/webhooks", nil) // by the rights that the chart gives the server
+	for _, text := range []string{chartConfig, chartWebhook, `href="/policies/2"`, "<td>" + shop + "</td>", `<span class="ok">good</span>`} {
+		if !strings.Contains(page, text) {
+			t.Errorf("the page of webhooks lacks %q: %s", text, page)
+		}
+	}
 	b.follow(t, l.registry.slow)
 	b.scanSlowly(t, l.registry.slow, secret[1])
 	b.checkFront(t)

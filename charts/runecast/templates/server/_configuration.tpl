@@ -18,6 +18,7 @@
 {{- $_ := set $c "pullSecrets" (eq (include "runecast.readsPullSecrets" .) "true") }}
 {{- with .Values.web }}
 {{- $_ := set $c "trustedProxies" .trustedProxies }}
+{{- $_ := set $c "webhookStatus" .webhookStatus }}
 {{- with include "runecast.publicUrl" $ }}
 {{- $_ := set $c "publicUrl" . }}
 {{- end }}
