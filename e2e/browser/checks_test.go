@@ -35,10 +35,6 @@ func axe(t *testing.T) string {
 const axeRun = `axe.run(document, {preload: false, rules: {'target-size': {enabled: true}}}).then(r =>
 	r.violations.flatMap(v => v.nodes.map(n => v.id + ': ' + n.target.join(' ') + ': ' + n.html.slice(0, 160) + ' ' + (n.failureSummary || '').replaceAll('\n', ' '))))`
 
-// maxShift is a hundredth of what counts as good (https://web.dev/articles/cls). It is not zero: on a busy machine a browser pauses within a
-// table, whose columns then find their widths in two steps.
-const maxShift = 0.001
-
 // layoutShift is the sum of what has moved since the page was loaded (https://web.dev/articles/cls).
 const layoutShift = `new Promise(done => { const told = {sum: 0, moved: []}; new PerformanceObserver(list => { for (const e of list.getEntries()) { told.sum += e.value;
 	for (const s of e.sources) told.moved.push((s.node?.outerHTML ?? s.node?.textContent ?? '').slice(0, 120) + ' ' + JSON.stringify(s.previousRect) + ' ' + JSON.stringify(s.currentRect)) } })
@@ -67,7 +63,7 @@ func (b *tab) inspect(name, path, axe string) {
 			b.picture(what)
 			b.run(chromedp.Evaluate[chromedp.Void](axe))
 			violations := evaluate[[]string](b, axeRun)
-			if moved.Sum > maxShift {
+			if moved.Sum != 0 {
 				b.t.Errorf("%s: the layout shifts by %f:\n%s", what, moved.Sum, strings.Join(moved.Moved, "\n"))
 			}
 			if len(wide) > 0 {
