@@ -123,6 +123,10 @@ bench-scan: ## A cold scan of a 200 MB image beside gunzip and a tar walk of the
 bench-rematch: ## Match 10,000 stored inventories of 400 packages again, as a new feed has it done
 	go test -run '^$$' -bench Rematch -benchtime 1x -timeout 30m ./pkg/rematch
 
+.PHONY: bench-store
+bench-store: ## Read lists, searches, vulnerabilities and the Overview of 100,000 scans and 5 million findings, on SQLite and PostgreSQL (ten minutes)
+	go test -run '^$$' -bench Large -benchtime 100x -timeout 60m ./pkg/store
+
 # What the peers are built in, and what they work on: about 2 GB, kept between runs.
 PEERS := $(CURDIR)/.cache/peers
 PEER_RUNS ?= 5

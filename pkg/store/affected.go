@@ -33,7 +33,7 @@ func (s *Store) AffectedImages(ctx context.Context, q *web.AffectedQuery) (list 
 
 func (s *Store) affectedImages(ctx context.Context, q *web.AffectedQuery, limit int) ([]web.AffectedImage, string, error) {
 	var vulnerability int64
-	err := s.read.QueryRowContext(ctx, `SELECT id FROM vulnerabilities WHERE name = $1`, key(q.ID)).Scan(&vulnerability)
+	err := s.reader.QueryRowContext(ctx, `SELECT id FROM vulnerabilities WHERE name = $1`, key(q.ID)).Scan(&vulnerability)
 	if errors.Is(err, sql.ErrNoRows) {
 		return []web.AffectedImage{}, "", nil
 	}
@@ -72,9 +72,9 @@ func (s *Store) affectedImages(ctx context.Context, q *web.AffectedQuery, limit 
 func (s *Store) queryAffected(ctx context.Context, vulnerability int64, c *conditions) ([]web.AffectedImage, []int64, error) {
 	list, numbers := []web.AffectedImage{}, []int64{}
 	var plain []byte
-	failure := s.each(ctx, `SELECT f.image, i.digest, i.reference, i.feed_revision, d.document
-		FROM (SELECT image FROM findings AS f`+c.where()+` ORDER BY f.image DESC LIMIT $`+strconv.Itoa(len(c.args))+`) AS f
-		JOIN images AS i ON i.id = f.image JOIN image_findings AS d ON d.image = f.image ORDER BY f.image DESC`, c.args, func(rows *sql.Rows) error {
+	failure := s.each(ctx, `SELECT page.image, i.digest, i.reference, i.feed_revision, d.document
+		FROM (SELECT image FROM findings AS f`+c.where()+` ORDER BY f.image DESC LIMIT $`+strconv.Itoa(len(c.args))+`) AS page
+		JOIN images AS i ON i.id = page.image JOIN image_findings AS d ON d.image = page.image ORDER BY page.image DESC`, c.args, func(rows *sql.Rows) error {
 		var number int64
 		var packed sql.RawBytes
 		image := web.AffectedImage{Packages: []web.AffectedPackage{}, Namespaces: []string{}}

@@ -145,8 +145,7 @@ func (s *Store) findDecisions(ctx context.Context, large, where string, args []a
 
 // queryDecisions reads decisions. large is withViolations or withoutViolations.
 func (s *Store) queryDecisions(ctx context.Context, large, from string, args []any) ([]admission.Decision, error) {
-	//nolint:gosec // all is made of our own texts and placeholders
-	rows, err := s.read.QueryContext(ctx, `SELECT d.id, d.review_uid, d.at, d.duration, d.triggered, d.policy_id, d.policy_name, d.mode, d.verdict,
+	rows, err := s.reader.QueryContext(ctx, `SELECT d.id, d.review_uid, d.at, d.duration, d.triggered, d.policy_id, d.policy_name, d.mode, d.verdict,
 		d.allowed, d.reason, d.message, d.operation, d.api_group, d.kind, d.namespace, d.name, d.username,
 		i.reference, i.digest, i.platform, i.feed_revision, i.verdict, i.cause, i.violated, i.outcome, i.critical, i.high, i.medium, i.low, i.unknown, `+
 		large+` FROM `+from, args...)

@@ -43,7 +43,7 @@ func (s *Store) execCount(ctx context.Context, statement string, args ...any) (r
 // document reads the document that a query finds into dst, and tells whether there is one.
 func (s *Store) document(ctx context.Context, dst any, query string, args ...any) (bool, error) {
 	var packed []byte
-	err := steadily(ctx, func() error { return s.read.QueryRowContext(ctx, query, args...).Scan(&packed) })
+	err := steadily(ctx, func() error { return s.reader.QueryRowContext(ctx, query, args...).Scan(&packed) })
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -58,7 +58,7 @@ func (s *Store) document(ctx context.Context, dst any, query string, args ...any
 
 // each calls fn for the rows of a query of our own texts and placeholders.
 func (s *Store) each(ctx context.Context, query string, args []any, fn func(*sql.Rows) error) error {
-	rows, err := s.read.QueryContext(ctx, query, args...)
+	rows, err := s.reader.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}

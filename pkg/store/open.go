@@ -21,6 +21,7 @@ import (
 // ends with its context.
 type Store struct {
 	read, write *sql.DB // the same pool on PostgreSQL; on SQLite many readers and one writer
+	reader      querier // read, or what a test puts before it
 	name        string
 	codec       *codec
 	dialect     dialect
@@ -35,6 +36,12 @@ var (
 	_ scan.InventoryStore     = (*Store)(nil)
 	_ scan.LayerStore         = (*Store)(nil)
 )
+
+// querier reads.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
 
 // database is what each kind of database brings.
 type database struct {
@@ -62,7 +69,7 @@ func Open(ctx context.Context, dsn string, log logrus.FieldLogger) (*Store, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{read: db.read, write: db.write, name: db.name, dialect: db.dialect}
+	s := &Store{read: db.read, write: db.write, reader: db.read, name: db.name, dialect: db.dialect}
 	if err = prepare(ctx, db, log); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", db.name, err), s.Close())
 	}

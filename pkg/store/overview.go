@@ -61,7 +61,7 @@ func (s *Store) overview(ctx context.Context, q *web.OverviewQuery) (*web.Overvi
 			return nil, err
 		}
 	}
-	err := s.read.QueryRowContext(ctx, `SELECT COUNT(*), COUNT(CASE WHEN first_verdict = 'allow' THEN 1 END) FROM image_verdicts WHERE `+atRisk).
+	err := s.reader.QueryRowContext(ctx, `SELECT COUNT(*), COUNT(CASE WHEN first_verdict = 'allow' THEN 1 END) FROM image_verdicts WHERE `+atRisk).
 		Scan(&o.AtRisk.Images, &o.AtRisk.Flipped)
 	if err != nil {
 		return nil, err

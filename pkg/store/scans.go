@@ -36,9 +36,9 @@ func (s *Store) scans(ctx context.Context, q *web.ScanQuery, limit int) ([]admis
 	if err != nil {
 		return nil, "", err
 	}
-	list, err := s.queryDecisions(ctx, withoutViolations, "("+statement+` LIMIT $`+strconv.Itoa(len(args)+1)+`) AS s
-		JOIN decisions AS d ON d.id = s.id LEFT JOIN decision_images AS i ON i.decision_id = d.id
-		ORDER BY `+order.by("s")+`, i.position`, append(args, limit+1))
+	list, err := s.queryDecisions(ctx, withoutViolations, "("+statement+` LIMIT $`+strconv.Itoa(len(args)+1)+`) AS page
+		JOIN decisions AS d ON d.id = page.id LEFT JOIN decision_images AS i ON i.decision_id = d.id
+		ORDER BY `+order.by("page")+`, i.position`, append(args, limit+1))
 	if err != nil || len(list) <= limit {
 		return list, "", err
 	}

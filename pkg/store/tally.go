@@ -204,21 +204,24 @@ func (t *tally) take(ctx context.Context, tx *transaction) error {
 }
 
 func (t *tally) writeTerms(ctx context.Context, tx *transaction) error {
-	var links [][]any
+	var rows, links [][]any
 	for _, term := range slices.SortedFunc(maps.Keys(t.terms), compareNamed) {
-		scans := t.terms[term]
-		row, err := tx.row(ctx, `INSERT INTO terms (kind, text, uses) VALUES ($1, $2, $3)
-			ON CONFLICT (kind, text) DO UPDATE SET uses = terms.uses + excluded.uses RETURNING id`, term.kind, term.name, int64(len(scans)))
-		if err != nil {
-			return err
-		}
+		rows = append(rows, []any{term.kind, term.name, int64(len(t.terms[term]))})
+	}
+	err := tx.eachOf(ctx, `INSERT INTO terms (kind, text, uses) VALUES $rows
+		ON CONFLICT (kind, text) DO UPDATE SET uses = terms.uses + excluded.uses RETURNING id, kind, text`, make([]string, 3), rows, func(row *sql.Rows) error {
 		var id int64
-		if err := row.Scan(&id); err != nil {
+		var term named
+		if err := row.Scan(&id, &term.kind, &term.name); err != nil {
 			return err
 		}
-		for _, scan := range scans {
+		for _, scan := range t.terms[term] {
 			links = append(links, []any{id, scan})
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return tx.rowsOf(ctx, `INSERT INTO scan_terms (term, scan) VALUES $rows`, []string{"", ""}, links)
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"iter"
 	"strconv"
 	"strings"
 )
@@ -70,7 +71,17 @@ func (tx *transaction) row(ctx context.Context, query string, args ...any) (*sql
 
 // each calls fn for a query's rows.
 func (tx *transaction) each(ctx context.Context, query string, args []any, fn func(*sql.Rows) error) error {
-	rows, err := tx.QueryContext(ctx, query, args...)
+	ask := tx.QueryContext
+	if tx.keep {
+		stmt, err := tx.statement(ctx, query)
+		if err != nil {
+			return err
+		}
+		ask = func(ctx context.Context, _ string, args ...any) (*sql.Rows, error) {
+			return stmt.QueryContext(ctx, args...)
+		}
+	}
+	rows, err := ask(ctx, query, args...)
 	if err != nil {
 		return err
 	}
@@ -91,24 +102,52 @@ func eachRow(rows *sql.Rows, fn func(*sql.Rows) error) error {
 // rowsOf runs a statement for many rows of values, some at a time: $rows in it becomes ($1, $2), ($3, $4). types are what the columns
 // are cast to, "" for none: PostgreSQL takes the values of a list that no table gives types for texts.
 func (tx *transaction) rowsOf(ctx context.Context, statement string, types []string, values [][]any) error {
-	for len(values) > 0 {
-		n := 1
-		for _, length := range []int{maxRows, 32, 8} { // few lengths, so that few statements are kept
-			if length <= len(values) {
-				n = length
-				break
-			}
-		}
-		var args []any
-		for _, row := range values[:n] {
-			args = append(args, row...)
-		}
-		if _, err := tx.exec(ctx, strings.Replace(statement, "$rows", places(types, n), 1), args...); err != nil {
+	for part := range parts(values) {
+		query, args := valuesOf(statement, types, part)
+		if _, err := tx.exec(ctx, query, args...); err != nil {
 			return err
 		}
-		values = values[n:]
 	}
 	return nil
+}
+
+// eachOf is rowsOf for a statement that gives rows, and calls fn for them.
+func (tx *transaction) eachOf(ctx context.Context, statement string, types []string, values [][]any, fn func(*sql.Rows) error) error {
+	for part := range parts(values) {
+		query, args := valuesOf(statement, types, part)
+		if err := tx.each(ctx, query, args, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parts cuts rows into parts of few lengths, so that few statements are kept.
+func parts(values [][]any) iter.Seq[[][]any] {
+	return func(yield func([][]any) bool) {
+		for len(values) > 0 {
+			n := 1
+			for _, length := range []int{maxRows, 32, 8} {
+				if length <= len(values) {
+					n = length
+					break
+				}
+			}
+			if !yield(values[:n]) {
+				return
+			}
+			values = values[n:]
+		}
+	}
+}
+
+// valuesOf puts rows into a statement.
+func valuesOf(statement string, types []string, rows [][]any) (string, []any) {
+	args := make([]any, 0, len(rows)*len(types))
+	for _, row := range rows {
+		args = append(args, row...)
+	}
+	return strings.Replace(statement, "$rows", places(types, len(rows)), 1), args
 }
 
 // places writes the placeholders of n rows.

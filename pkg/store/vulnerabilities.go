@@ -148,7 +148,7 @@ func (s *Store) vulnerability(ctx context.Context, id string) (*web.Vulnerabilit
 func (s *Store) addDetails(ctx context.Context, v *web.Vulnerability, number int64) error {
 	var seen int64
 	var document []byte
-	err := s.read.QueryRowContext(ctx, `SELECT seen_at, document FROM vulnerability_details WHERE vulnerability = $1`, number).Scan(&seen, &document)
+	err := s.reader.QueryRowContext(ctx, `SELECT seen_at, document FROM vulnerability_details WHERE vulnerability = $1`, number).Scan(&seen, &document)
 	if err != nil {
 		return err
 	}

@@ -47,9 +47,6 @@ type Store interface {
 	Inventory(ctx context.Context, digest string) (*scan.Contents, error)
 }
 
-// ReportKey names a report.
-type ReportKey struct{ Digest, FeedRevision string }
-
 // Counts are numbers of findings by severity. CVSS's none counts as low.
 type Counts = admission.Counts
 

@@ -11,7 +11,6 @@ import (
 	"github.com/runecast/runecast/pkg/admission"
 	"github.com/runecast/runecast/pkg/policy"
 	"github.com/runecast/runecast/pkg/store"
-	"github.com/runecast/runecast/pkg/web"
 )
 
 func testDecisionRoundTrip(t *testing.T, b Backend) {
@@ -191,26 +190,6 @@ func testDecisionFilters(t *testing.T, b Backend) {
 			}
 		}
 		equal(t, fmt.Sprintf("%+v", *filter), got, want)
-	}
-}
-
-func testReportCounts(t *testing.T, b Backend) {
-	t.Helper()
-	s := Open(t, b.New(t))
-	var keys []web.ReportKey
-	want := map[web.ReportKey]web.Counts{}
-	for n := range 250 { // more than one statement asks for
-		k := web.ReportKey{Digest: Digest(n), FeedRevision: "f1"}
-		if keys = append(keys, k); n%50 == 0 {
-			must(t, s.PutReport(t.Context(), Report(n, 7)))
-			want[k] = web.Counts{Critical: 2, High: 1, Medium: 1, Low: 2, Unknown: 1}
-		}
-	}
-	got, err := s.Counts(t.Context(), keys)
-	must(t, err)
-	equal(t, "counts", got, want)
-	if got, err = s.Counts(t.Context(), nil); err != nil || len(got) != 0 {
-		t.Errorf("of nothing: %v %v", got, err)
 	}
 }
 

@@ -16,13 +16,40 @@ import (
 	"github.com/runecast/runecast/pkg/web"
 )
 
+// part is a part of the suite.
+type part struct {
+	name string
+	test func(*testing.T, Backend)
+}
+
+// listParts are about lists of scans, vulnerabilities of all images, and numbers; and about databases of other versions.
+func listParts() []part {
+	return []part{
+		{"scans are filtered and sorted", testScanFilters},
+		{"a list has what it shows of a scan", testScansWhole},
+		{"pages of scans are stable", testScanPages},
+		{"bad cursors of scans are refused", testScanCursors},
+		{"images are found by their vulnerabilities", testFindings},
+		{"writers of findings do not disturb each other", testFindingsConcurrently},
+		{"findings go with the last report", testFindingsPruned},
+		{"vulnerabilities are filtered and searched", testVulnerabilitySearch},
+		{"a vulnerability is found by any of its names", testVulnerability},
+		{"reviews tell where a vulnerability was let in", testAffectedAdmissions},
+		{"the overview counts scans", testOverview},
+		{"what is searched by goes with the last scan", testPrunedTerms},
+		{"images that were let in are at risk", testAtRisk},
+		{"migrations run once", testMigrateTwice},
+		{"openers at the same time take turns", testMigrateConcurrently},
+		{"a newer database is refused", testMigrateNewer},
+		{"decisions of an earlier version are listed and counted", testBackfill},
+		{"an older database is not upgraded by a reader", testMigrateReadOnly},
+	}
+}
+
 // Run runs the whole suite on one kind of database.
 func Run(t *testing.T, b Backend) {
 	t.Helper()
-	for _, part := range []struct {
-		name string
-		test func(*testing.T, Backend)
-	}{
+	for _, part := range append(listParts(), []part{
 		{"a token comes back with every field", testTokenRoundTrip},
 		{"a token is created once", testTokenOnce},
 		{"a token is revoked once", testTokenRevoke},
@@ -44,20 +71,6 @@ func Run(t *testing.T, b Backend) {
 		{"hostile texts are stored", testDecisionHostileTexts},
 		{"decisions are listed in pages", testDecisionPages},
 		{"decisions are filtered", testDecisionFilters},
-		{"scans are filtered and sorted", testScanFilters},
-		{"a list has what it shows of a scan", testScansWhole},
-		{"pages of scans are stable", testScanPages},
-		{"bad cursors of scans are refused", testScanCursors},
-		{"findings are counted", testReportCounts},
-		{"images are found by their vulnerabilities", testFindings},
-		{"writers of findings do not disturb each other", testFindingsConcurrently},
-		{"findings go with the last report", testFindingsPruned},
-		{"vulnerabilities are filtered and searched", testVulnerabilitySearch},
-		{"a vulnerability is found by any of its names", testVulnerability},
-		{"reviews tell where a vulnerability was let in", testAffectedAdmissions},
-		{"the overview counts scans", testOverview},
-		{"what is searched by goes with the last scan", testPrunedTerms},
-		{"images that were let in are at risk", testAtRisk},
 		{"bad cursors are refused", testDecisionCursors},
 		{"writers of several stores do not disturb each other", testDecisionWriters},
 		{"running scans come, go on and go", testRunningScans},
@@ -89,12 +102,7 @@ func Run(t *testing.T, b Backend) {
 		{"a closed store answers with errors", testClosed},
 		{"a database that cannot be written is read", testReadOnly},
 		{"a working database pings and is writable", testHealth},
-		{"migrations run once", testMigrateTwice},
-		{"openers at the same time take turns", testMigrateConcurrently},
-		{"a newer database is refused", testMigrateNewer},
-		{"decisions of an earlier version are listed and counted", testBackfill},
-		{"an older database is not upgraded by a reader", testMigrateReadOnly},
-	} {
+	}...) {
 		t.Run(part.name, func(t *testing.T) {
 			t.Parallel()
 			part.test(t, b)
