@@ -49,7 +49,7 @@ func (s *Store) scans(ctx context.Context, q *web.ScanQuery, limit int) ([]admis
 // scanStatement gives the statement that chooses scans, without its limit, and its arguments. errNothing says that there are none.
 func (s *Store) scanStatement(ctx context.Context, q *web.ScanQuery, order scanOrder) (string, []any, error) {
 	c := &conditions{}
-	if err := scanConditions(c, q); err != nil {
+	if err := scanConditions(c, q, s.dialect); err != nil {
 		return "", nil, err
 	}
 	if q.Before != "" {
@@ -77,13 +77,43 @@ func (s *Store) scanStatement(ctx context.Context, q *web.ScanQuery, order scanO
 	return `SELECT s.* FROM ` + few + `scans AS s` + c.where() + ` ORDER BY ` + order.by("s"), c.args, nil
 }
 
-// scanConditions adds what the columns of scans tell.
-func scanConditions(c *conditions, q *web.ScanQuery) error {
+// leading names the column whose index is to lead to scans, that by which few are to be expected; "" where the order of the list leads.
+func leading(q *web.ScanQuery) string {
+	switch {
+	case q.Namespace != "":
+		return "namespace"
+	case q.Status != "" && q.Status != web.StatusSuccess:
+		return "status"
+	case q.PolicyID != "":
+		return "policy_id"
+	case q.Sort == web.SortWorst || q.Worst != "":
+		return ""
+	case q.Verdict != "":
+		return "verdict"
+	case q.Trigger != "":
+		return "triggered"
+	case q.Status != "":
+		return "status"
+	}
+	return "complies"
+}
+
+// scanConditions adds what the columns of scans tell. SQLite, which knows nothing of how much a value has, is kept by a plus sign from
+// being led by another column than the leading one (https://www.sqlite.org/optoverview.html#uplus).
+func scanConditions(c *conditions, q *web.ScanQuery, d dialect) error {
+	lead := leading(q)
+	equal := func(column string, value any) {
+		if d == dialectSQLite && column != lead {
+			c.add("+s."+column+" = ?", value)
+			return
+		}
+		c.add("s."+column+" = ?", value)
+	}
 	for _, column := range []struct{ name, value string }{
 		{"status", key(q.Status)}, {"verdict", key(q.Verdict)}, {"triggered", key(q.Trigger)}, {"policy_id", key(q.PolicyID)}, {"namespace", key(q.Namespace)},
 	} {
 		if column.value != "" {
-			c.add("s."+column.name+" = ?", column.value)
+			equal(column.name, column.value)
 		}
 	}
 	if !q.From.IsZero() {
@@ -95,7 +125,7 @@ func scanConditions(c *conditions, q *web.ScanQuery) error {
 	switch q.Complies {
 	case "":
 	case "yes", "no":
-		c.add("s.complies = ?", q.Complies == "yes")
+		equal("complies", q.Complies == "yes")
 	default:
 		return errNothing
 	}

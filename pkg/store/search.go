@@ -91,8 +91,9 @@ func (f *found) from(c *conditions) string {
 	return from
 }
 
-// many is the condition of each scan on the walk past them. PostgreSQL would turn EXISTS into a join with all terms of all scans.
+// many is the condition of each scan on the walk past them. PostgreSQL would turn EXISTS into a join with all terms of all scans, and
+// SQLite, but for the plus sign, look for each of the terms in turn.
 func (f *found) many(c *conditions) {
 	condition, values := f.condition()
-	c.add(`(SELECT COUNT(*) FROM scan_terms AS l WHERE l.scan = s.seq AND l.term IN (SELECT id FROM terms WHERE `+condition+`)) > 0`, values...)
+	c.add(`(SELECT COUNT(*) FROM scan_terms AS l WHERE l.scan = s.seq AND +l.term IN (SELECT id FROM terms WHERE `+condition+`)) > 0`, values...)
 }
