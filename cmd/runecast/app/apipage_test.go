@@ -13,7 +13,7 @@ func TestRESTPage(t *testing.T) {
 	t.Parallel()
 	s := newHome(t).serve()
 	admin := s.logIn("admin", s.oneTime())
-	page := admin.addUser("reader", "Read-only").get("/api", http.StatusOK, "It takes API tokens alone", `href="/api/v1/openapi.json"`, "<noscript>")
+	page := admin.addReader().get("/api", http.StatusOK, "It takes API tokens alone", `href="/api/v1/openapi.json"`, "<noscript>")
 	forms := map[string]map[string]bool{} // by method and path, the names of inputs
 	ids := map[string]int{}
 	var form map[string]bool

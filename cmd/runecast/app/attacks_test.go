@@ -94,7 +94,7 @@ func TestRoles(t *testing.T) {
 	s := newHome(t).serve()
 	admin := s.logIn("admin", s.oneTime())
 	password := secretOf(t, admin.post("/users", url.Values{"name": {"new"}, "role": {"Administrator"}}, http.StatusOK))
-	reader, nobody, newcomer := admin.addUser("reader", "Read-only"), s.open(), s.open()
+	reader, nobody, newcomer := admin.addReader(), s.open(), s.open()
 	newcomer.post("/login", url.Values{"name": {"new"}, "password": {password}}, http.StatusSeeOther)
 	refused := 0
 	walk(func(method, path string, action auth.Action) {

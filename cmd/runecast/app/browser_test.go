@@ -49,11 +49,11 @@ func (s *served) logIn(name, password string) *browser {
 	return b
 }
 
-// addUser makes a user by the page and gives their browser.
-func (b *browser) addUser(name, role string) *browser {
+// addReader makes the user reader, who may read, by the page, and gives their browser.
+func (b *browser) addReader() *browser {
 	b.s.t.Helper()
-	page := b.post("/users", url.Values{"name": {name}, "role": {role}}, http.StatusOK)
-	return b.s.logIn(name, secretOf(b.s.t, page))
+	page := b.post("/users", url.Values{"name": {"reader"}, "role": {"Read-only"}}, http.StatusOK)
+	return b.s.logIn("reader", secretOf(b.s.t, page))
 }
 
 // secretOf is the secret that a page shows once.

@@ -33,7 +33,7 @@ func TestDeadNotifications(t *testing.T) {
 		return list
 	}
 	b := s.logIn("admin", s.oneTime())
-	reader := b.addUser("reader", "Read-only")
+	reader := b.addReader()
 	s.do(http.MethodPost, reviewPath, podReview(h.vulnerable))
 	until(t, "it is dead", func() bool { return len(dead().Notifications) == 1 })
 	list := dead()

@@ -71,7 +71,7 @@ func TestUsersPage(t *testing.T) {
 	t.Parallel()
 	s := newHome(t).serve()
 	admin := s.logIn("admin", s.oneTime())
-	reader := admin.addUser("reader", "Read-only")
+	reader := admin.addReader()
 	reader.get("/tokens", http.StatusForbidden)
 	admin.post("/users/admin/role", url.Values{"role": {"Read-only"}}, http.StatusConflict)
 	admin.post("/users/reader/role", url.Values{"role": {"Root"}}, http.StatusUnprocessableEntity)
