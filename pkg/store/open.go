@@ -26,6 +26,7 @@ type Store struct {
 	codec       *codec
 	dialect     dialect
 	interned    interned
+	deniedList  remembered
 }
 
 var (

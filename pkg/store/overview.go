@@ -57,7 +57,7 @@ func (s *Store) overview(ctx context.Context, q *web.OverviewQuery) (*web.Overvi
 	since := floor(q.Now.UnixMicro(), microsPerDay) - deniedSpan
 	for kind, into := range map[string]*[]web.DeniedCount{deniedRule: &o.Rules, deniedVulnerability: &o.Vulnerabilities, deniedPackage: &o.Packages} {
 		var err error
-		if *into, err = s.denied(ctx, kind, since, q.Top); err != nil {
+		if *into, err = s.deniedList.of(deniedQuery{kind, since, q.Top}, func() ([]web.DeniedCount, error) { return s.denied(ctx, kind, since, q.Top) }); err != nil {
 			return nil, err
 		}
 	}

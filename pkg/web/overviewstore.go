@@ -29,7 +29,8 @@ type Overview struct {
 	Verdicts []VerdictBucket // ascending, without gaps; the last has Now
 	Today    VerdictCounts   // scans since midnight UTC of Now
 	// The rules, vulnerabilities and packages that denied most: in how many scans with the verdict deny, that of a policy that only
-	// warns too, of the 30 days before Now. Of each image the 50 worst violations count.
+	// warns too, of the 30 days before Now. Of each image the 50 worst violations count. Lists that take long to
+	// sum up may be a minute old.
 	Rules, Vulnerabilities, Packages []DeniedCount
 	AtRisk                           RiskCounts
 }
