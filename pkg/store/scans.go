@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/runecast/runecast/pkg/admission"
 	"github.com/runecast/runecast/pkg/web"
@@ -74,7 +75,12 @@ func (s *Store) scanStatement(ctx context.Context, q *web.ScanQuery, order scanO
 			found.many(c)
 		}
 	}
-	return `SELECT s.* FROM ` + few + `scans AS s` + c.where() + ` ORDER BY ` + order.by("s"), c.args, nil
+	by := order.by("s")
+	if q.Sort == web.SortWorst && leading(q) != "" {
+		// No index has this order: few are sorted, rather than all walked past in the order of the list.
+		by = strings.Replace(by, "s.critical", "s.critical + 0", 1)
+	}
+	return `SELECT s.* FROM ` + few + `scans AS s` + c.where() + ` ORDER BY ` + by, c.args, nil
 }
 
 // leading names the column whose index is to lead to scans, that by which few are to be expected; "" where the order of the list leads.
