@@ -20,25 +20,28 @@ const (
 
 // Decision is the stored record of one review: what was asked, what was answered and why.
 type Decision struct {
-	ID        string          `json:"id"`        // UUID of ours
-	ReviewUID string          `json:"reviewUid"` // request.uid
-	At        time.Time       `json:"at"`        // when the review arrived
-	Duration  time.Duration   `json:"duration"`  // until it was answered, in nanoseconds
-	Trigger   TriggerType     `json:"trigger"`
-	PolicyID  string          `json:"policyId"`
-	Policy    string          `json:"policy"` // the policy's name at that time
-	Mode      policy.Mode     `json:"mode"`
-	Verdict   policy.Verdict  `json:"verdict"`
-	Allowed   bool            `json:"allowed"` // what the API server was told
-	Reason    string          `json:"reason"`  // short and countable: compliant, violation, pending, unchanged, …
-	Message   string          `json:"message,omitempty"`
-	Operation string          `json:"operation"`
-	Group     string          `json:"group,omitempty"`
-	Kind      string          `json:"kind"`
-	Namespace string          `json:"namespace"`
-	Name      string          `json:"name"` // name or generateName
-	User      string          `json:"user"`
-	Images    []DecisionImage `json:"images"`
+	ID        string        `json:"id"`        // UUID of ours
+	ReviewUID string        `json:"reviewUid"` // request.uid
+	At        time.Time     `json:"at"`        // when the review arrived
+	Duration  time.Duration `json:"duration"`  // until it was answered, in nanoseconds
+	Trigger   TriggerType   `json:"trigger"`
+	PolicyID  string        `json:"policyId"`
+	Policy    string        `json:"policy"` // the policy's name at that time
+	// PolicyRevision is that of the policy as it judged, with its exemptions; empty: the decision was stored before revisions were, or
+	// the policy could not be used.
+	PolicyRevision string          `json:"policyRevision,omitempty"`
+	Mode           policy.Mode     `json:"mode"`
+	Verdict        policy.Verdict  `json:"verdict"`
+	Allowed        bool            `json:"allowed"` // what the API server was told
+	Reason         string          `json:"reason"`  // short and countable: compliant, violation, pending, unchanged, …
+	Message        string          `json:"message,omitempty"`
+	Operation      string          `json:"operation"`
+	Group          string          `json:"group,omitempty"`
+	Kind           string          `json:"kind"`
+	Namespace      string          `json:"namespace"`
+	Name           string          `json:"name"` // name or generateName
+	User           string          `json:"user"`
+	Images         []DecisionImage `json:"images"`
 }
 
 // DecisionImage is the part of a decision about one image. Digest and FeedRevision name its report.

@@ -28,7 +28,7 @@ type ImagesRequest struct {
 // order of the references. Whether the decision is recorded is the caller's choice.
 func (r *Reviewer) JudgeImages(ctx context.Context, p *policy.Policy, request *ImagesRequest, arrived time.Time) (decision *Decision, outcomes []policy.Outcome) {
 	decision = &Decision{
-		ID: uuid.NewString(), At: arrived.UTC(), Trigger: r.Trigger, PolicyID: p.ID, Policy: p.Name, Mode: p.Mode,
+		ID: uuid.NewString(), At: arrived.UTC(), Trigger: r.Trigger, PolicyID: p.ID, Policy: p.Name, PolicyRevision: p.Revision(), Mode: p.Mode,
 		Kind: "Image", User: request.User,
 	}
 	if request.Trigger != "" {

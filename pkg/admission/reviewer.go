@@ -104,7 +104,7 @@ func (r *Reviewer) Review(ctx context.Context, p *policy.Policy, request *Reques
 func (r *Reviewer) newDecision(p *policy.Policy, request *Request, arrived time.Time) *Decision {
 	return &Decision{
 		ID: uuid.NewString(), ReviewUID: request.UID, At: arrived.UTC(), Trigger: r.Trigger,
-		PolicyID: p.ID, Policy: p.Name, Mode: p.Mode,
+		PolicyID: p.ID, Policy: p.Name, PolicyRevision: p.Revision(), Mode: p.Mode,
 		Operation: request.Operation, Group: request.Group, Kind: request.Kind, Namespace: request.Namespace, Name: request.Name, User: request.User,
 	}
 }

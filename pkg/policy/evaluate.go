@@ -44,8 +44,7 @@ type celRun struct {
 // referred to, not copied. Violations are judged whatever else is unknown, so that a known violation always denies.
 func (p *Policy) Evaluate(s Subject, now time.Time) Result { //nolint:gocritic // a value, so that nothing can change it meanwhile
 	if p.compiled == nil {
-		u := Unknown{Switch: switchUnscannable, Action: ActionDeny, Cause: "policy " + clean(p.ID, maxID) + " was not prepared", Remedy: "load it again"}
-		return Result{Verdict: VerdictUnknown, Unknown: []Unknown{u}}
+		return p.refuse()
 	}
 	ev := evaluation{policy: p, subject: &s, now: now, image: judged{name: s.Reference, digest: s.Digest}}
 	ev.image.ref, ev.image.refErr = parseReference(s.Reference)

@@ -27,6 +27,7 @@ type Policy struct {
 	Source          Source        `json:"-" yaml:"-"`                                         // where it comes from; not part of the policy's content
 
 	compiled *compiled // set by New; without it nothing can be judged
+	unusable string    // why it cannot be used; see Unusable
 }
 
 // compiled is what Evaluate needs, made once when the policy is loaded.
@@ -91,7 +92,9 @@ func orDefault[T ~string](value, def T) T {
 }
 
 // NeedsScan tells whether judging an image takes its findings. It is false where every rule is about the image's name alone.
-func (p *Policy) NeedsScan() bool { return p.compiled == nil || p.compiled.needsScan }
+func (p *Policy) NeedsScan() bool {
+	return p.unusable == "" && (p.compiled == nil || p.compiled.needsScan)
+}
 
 // NeedsScanOf tells whether judging the image of a reference takes its findings: NeedsScan, unless exemptImages covers it.
 func (p *Policy) NeedsScanOf(ref string) bool {

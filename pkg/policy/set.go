@@ -44,6 +44,14 @@ func (s *Set) extend(more []*Policy) *Set {
 	return out
 }
 
+// Taken tells why a policy of an id cannot be added to the set; empty where it can.
+func (s *Set) Taken(id string) string {
+	if old, taken := s.byID[id]; taken {
+		return takenText(old)
+	}
+	return ""
+}
+
 // takenText words the clash with a policy of the set.
 func takenText(old *Policy) string {
 	if old.Source == SourceBuiltIn {
@@ -57,6 +65,9 @@ func takenText(old *Policy) string {
 func (s *Set) Warnings(now time.Time) []string {
 	var out []string
 	for _, p := range s.list {
+		if p.compiled == nil {
+			continue
+		}
 		for i := range p.compiled.exemptions {
 			if text := p.compiled.exemptions[i].endNotice(now); text != "" {
 				out = append(out, fmt.Sprintf("policy %s: %s", p.ID, text))

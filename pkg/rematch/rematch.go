@@ -18,11 +18,16 @@ const (
 	maxLogged = 100
 )
 
+// Policies finds policies by their id.
+type Policies interface {
+	Get(id string) (*policy.Policy, bool)
+}
+
 // Options are the parts of a Loop. Store, Feeds, Policies and Log must be given.
 type Options struct {
 	Store    Store
 	Feeds    scan.Feeds
-	Policies *policy.Set
+	Policies Policies
 	Log      logrus.FieldLogger
 	Interval time.Duration // between looks at the feed's revision; default 5 s
 	// Settle is how long the revision that was replaced last is left alone: several servers do not take a new feed at the same

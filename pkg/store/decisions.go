@@ -98,10 +98,10 @@ func lateImages(d *admission.Decision, began string) (late []string) {
 // insertDecision stores a decision and counts it, and tells whether it was not there before.
 func insertDecision(ctx context.Context, tx *transaction, d *admission.Decision, t *tally) (bool, error) {
 	result, err := tx.exec(ctx, `INSERT INTO decisions
-		(id, review_uid, at, duration, triggered, policy_id, policy_name, mode, verdict, allowed, reason, message, operation, api_group, kind, namespace, name, username)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING`,
+		(id, review_uid, at, duration, triggered, policy_id, policy_name, mode, verdict, allowed, reason, message, operation, api_group, kind, namespace, name, username, policy_revision)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT (id) DO NOTHING`,
 		key(d.ID), text(d.ReviewUID), d.At.UnixMicro(), int64(d.Duration), text(d.Trigger), key(d.PolicyID), text(d.Policy), text(d.Mode), key(d.Verdict),
-		d.Allowed, text(d.Reason), text(d.Message), text(d.Operation), text(d.Group), text(d.Kind), key(d.Namespace), text(d.Name), text(d.User))
+		d.Allowed, text(d.Reason), text(d.Message), text(d.Operation), text(d.Group), text(d.Kind), key(d.Namespace), text(d.Name), text(d.User), text(d.PolicyRevision))
 	if err != nil {
 		return false, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/runecast/runecast/pkg/admission"
 	"github.com/runecast/runecast/pkg/policy"
+	"github.com/runecast/runecast/pkg/web"
 )
 
 const (
@@ -30,6 +31,11 @@ func (cursorError) Error() string { return "the cursor is not valid: start again
 // BadCursor tells callers that do not import this package.
 func (cursorError) BadCursor() bool { return true }
 
+// FindDecisions implements web.DecisionReader.
+func (s *Store) FindDecisions(ctx context.Context, q *web.DecisionQuery) ([]admission.Decision, string, error) {
+	return s.listDecisions(ctx, q)
+}
+
 // DecisionFilter selects decisions; the zero value selects all, empty fields do not matter.
 type DecisionFilter struct {
 	Limit     int            // decisions of one page; default 100, at most 1000
@@ -42,16 +48,22 @@ type DecisionFilter struct {
 // Decisions lists decisions, newest first, and gives the cursor of the next page, empty after the last. Pages go by the last
 // decision seen, not by a count, so decisions that come in meanwhile neither repeat nor hide others.
 func (s *Store) Decisions(ctx context.Context, filter DecisionFilter) ([]admission.Decision, string, error) {
-	limit := filter.Limit
+	return s.listDecisions(ctx, &web.DecisionQuery{
+		Limit: filter.Limit, Before: filter.Before, PolicyID: filter.PolicyID, Namespace: filter.Namespace, Verdict: filter.Verdict,
+	})
+}
+
+func (s *Store) listDecisions(ctx context.Context, q *web.DecisionQuery) ([]admission.Decision, string, error) {
+	limit := q.Limit
 	if limit <= 0 {
 		limit = defaultPage
 	}
 	limit = min(limit, maxPage)
-	where, args, err := filter.where()
+	c, err := decisionConditions(q)
 	if err != nil {
 		return nil, "", fmt.Errorf("list decisions: %w", err)
 	}
-	list, err := s.findDecisions(ctx, withViolations, where, append(args, limit+1))
+	list, err := s.findDecisions(ctx, withViolations, c.where(), append(c.args, limit+1))
 	if err != nil {
 		return nil, "", fmt.Errorf("list decisions: %w", err)
 	}
@@ -74,37 +86,41 @@ func (s *Store) Decision(ctx context.Context, id string) (*admission.Decision, e
 	return &list[0], nil
 }
 
-// where gives the condition and its arguments.
-func (f *DecisionFilter) where() (string, []any, error) {
-	var conditions []string
-	var args []any
-	add := func(condition string, values ...any) {
-		for _, value := range values {
-			args = append(args, value)
-			condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(args)), 1)
+// decisionConditions gives what decisions have to meet.
+func decisionConditions(q *web.DecisionQuery) (*conditions, error) {
+	c := &conditions{}
+	for _, column := range []struct{ name, value string }{
+		{"policy_id", q.PolicyID},
+		{"policy_revision", q.PolicyRevision},
+		{"namespace", q.Namespace},
+		{"verdict", string(q.Verdict)},
+		{"triggered", string(q.Trigger)},
+		{"reason", q.Reason},
+		{"kind", q.Kind},
+		{"name", q.Name},
+		{"username", q.User},
+	} {
+		if column.value != "" {
+			c.add(column.name+" = ?", key(column.value))
 		}
-		conditions = append(conditions, condition)
 	}
-	if f.PolicyID != "" {
-		add("policy_id = ?", key(f.PolicyID))
+	if q.Allowed != "" {
+		c.add("allowed = ?", q.Allowed == "yes")
 	}
-	if f.Namespace != "" {
-		add("namespace = ?", key(f.Namespace))
+	if !q.From.IsZero() {
+		c.add("at >= ?", q.From.UnixMicro())
 	}
-	if f.Verdict != "" {
-		add("verdict = ?", key(f.Verdict))
+	if !q.To.IsZero() {
+		c.add("at < ?", q.To.UnixMicro())
 	}
-	if f.Before != "" {
-		at, id, err := parseCursor(f.Before)
+	if q.Before != "" {
+		at, id, err := parseCursor(q.Before)
 		if err != nil {
-			return "", nil, err
+			return nil, err
 		}
-		add("(at, id) < (?, ?)", at, id)
+		c.add("(at, id) < (?, ?)", at, id)
 	}
-	if len(conditions) == 0 {
-		return "", nil, nil
-	}
-	return "WHERE " + strings.Join(conditions, " AND "), args, nil
+	return c, nil
 }
 
 // place is the cursor of the place after a row.
@@ -146,7 +162,7 @@ func (s *Store) findDecisions(ctx context.Context, large, where string, args []a
 // queryDecisions reads decisions. large is withViolations or withoutViolations.
 func (s *Store) queryDecisions(ctx context.Context, large, from string, args []any) ([]admission.Decision, error) {
 	rows, err := s.reader.QueryContext(ctx, `SELECT d.id, d.review_uid, d.at, d.duration, d.triggered, d.policy_id, d.policy_name, d.mode, d.verdict,
-		d.allowed, d.reason, d.message, d.operation, d.api_group, d.kind, d.namespace, d.name, d.username,
+		d.allowed, d.reason, d.message, d.operation, d.api_group, d.kind, d.namespace, d.name, d.username, d.policy_revision,
 		i.reference, i.digest, i.platform, i.feed_revision, i.verdict, i.cause, i.violated, i.outcome, i.critical, i.high, i.medium, i.low, i.unknown, `+
 		large+` FROM `+from, args...)
 	if err != nil {
@@ -181,7 +197,7 @@ func scanDecision(rows *sql.Rows) (*admission.Decision, *admission.DecisionImage
 	var counts [5]sql.NullInt64
 	var reference, digest, platform, feed, verdict, cause, outcome, violations, exempted sql.NullString
 	if err := rows.Scan(&d.ID, &d.ReviewUID, &at, &d.Duration, &d.Trigger, &d.PolicyID, &d.Policy, &d.Mode, &d.Verdict,
-		&d.Allowed, &d.Reason, &d.Message, &d.Operation, &d.Group, &d.Kind, &d.Namespace, &d.Name, &d.User,
+		&d.Allowed, &d.Reason, &d.Message, &d.Operation, &d.Group, &d.Kind, &d.Namespace, &d.Name, &d.User, &d.PolicyRevision,
 		&reference, &digest, &platform, &feed, &verdict, &cause, &violated, &outcome,
 		&counts[0], &counts[1], &counts[2], &counts[3], &counts[4], &violations, &exempted); err != nil {
 		return nil, nil, err

@@ -13,7 +13,8 @@ import (
 	"github.com/runecast/runecast/pkg/admission"
 	"github.com/runecast/runecast/pkg/advisory"
 	"github.com/runecast/runecast/pkg/auth"
-	"github.com/runecast/runecast/pkg/policy"
+	"github.com/runecast/runecast/pkg/impact"
+	"github.com/runecast/runecast/pkg/policy/live"
 	"github.com/runecast/runecast/pkg/scan"
 )
 
@@ -36,11 +37,10 @@ type ImageStore interface {
 type Store interface {
 	AccessStore
 	ImageStore
+	DecisionReader
 	// Scans lists decisions that name images, without their violations and exemptions, and gives the cursor of the next page, empty after
 	// the last. A cursor that no page gave is an error with the method BadCursor.
 	Scans(ctx context.Context, query *ScanQuery) ([]admission.Decision, string, error)
-	// Decision gives one decision; nil without an error when there is none of that id.
-	Decision(ctx context.Context, id string) (*admission.Decision, error)
 	// Report gives what is known of an image at a feed's revision; nil without an error when there is none.
 	Report(ctx context.Context, digest, feedRevision string) (*scan.Report, error)
 	// Inventory gives the packages of an image; nil without an error when they are not known.
@@ -63,7 +63,8 @@ type Authenticator interface {
 // Options is what the interface works with. All of it is required but Now.
 type Options struct {
 	Store         Store
-	Policies      *policy.Set
+	Policies      *live.Set
+	Preview       *impact.Previewer // what changes of policies would do
 	Reviewer      *admission.Reviewer
 	Recorder      Recorder
 	Authenticator Authenticator
@@ -100,7 +101,9 @@ func Register(mux *http.ServeMux, options Options) *huma.OpenAPI { //nolint:gocr
 	s.registerScans(api)
 	s.registerVulnerabilities(api)
 	s.registerOverview(api)
+	s.registerDecisions(api)
 	s.registerPolicies(api)
+	s.registerExemptions(api)
 	s.registerTokens(api)
 	s.registerAudit(api)
 	s.registerFeed(api)

@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,7 +72,10 @@ type health struct {
 	feed     func() (advisory.Info, error) // the feed in use
 	feedErr  func() error                  // nil: the last update of the feed was taken
 	updates  *feed.Updater                 // nil: the server does not update its feed by itself
-	now      func() time.Time
+	policies func() error                  // nil: the policies are those of the store
+	// policyProblems says which stored policies and exemptions cannot be used.
+	policyProblems func() []string
+	now            func() time.Time
 }
 
 func (h *health) register(mux *http.ServeMux) {
@@ -104,6 +109,7 @@ func (h *health) check(ctx context.Context) Readiness {
 		h.one("tokens", tokens, h.tokens()),
 		h.one("store", stateDegraded, h.writable(ctx)),
 		h.one("decisions", stateDegraded, h.recorded()),
+		h.one("policies", stateDegraded, h.policyErr()),
 		h.feedCheck(),
 		h.one("feed update", stateDegraded, h.feedErr()),
 	}
@@ -124,6 +130,17 @@ func (*health) one(name, broken string, err error) Check {
 		return Check{Name: name, State: broken, Detail: err.Error()}
 	}
 	return Check{Name: name, State: stateOK}
+}
+
+// policyErr says that policies may be old, or that some cannot be used.
+func (h *health) policyErr() error {
+	if err := h.policies(); err != nil {
+		return fmt.Errorf("the last known policies hold: %w", err)
+	}
+	if problems := h.policyProblems(); len(problems) > 0 {
+		return errors.New(strings.Join(problems, "; "))
+	}
+	return nil
 }
 
 func (h *health) stoppingErr() error {

@@ -15,6 +15,7 @@ import (
 	"github.com/runecast/runecast/pkg/auth"
 	"github.com/runecast/runecast/pkg/feed"
 	"github.com/runecast/runecast/pkg/image"
+	"github.com/runecast/runecast/pkg/impact"
 	"github.com/runecast/runecast/pkg/policy"
 	"github.com/runecast/runecast/pkg/rematch"
 	"github.com/runecast/runecast/pkg/retention"
@@ -197,6 +198,10 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	if err != nil {
 		return nil, errors.Join(err, closeStore(s))
 	}
+	policies, err := livePolicies(ctx, e.policies, s, m, log)
+	if err != nil {
+		return nil, errors.Join(err, closeStore(s))
+	}
 	secrets, err := newPullSecrets(config, true, log)
 	if err != nil {
 		return nil, errors.Join(err, closeStore(s))
@@ -208,20 +213,13 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	}
 	recorder := admission.NewRecorder(notices.decisions(), log)
 	h := &health{
-		loaded: authenticator.Loaded, tokens: authenticator.Healthy, writable: (&remembered{ask: s.Writable}).get, recorded: recorder.Err, feed: e.feedInfo, feedErr: e.feeds.LastError, now: time.Now,
+		loaded: authenticator.Loaded, tokens: authenticator.Healthy, writable: (&remembered{ask: s.Writable}).get, recorded: recorder.Err, feed: e.feedInfo, feedErr: e.feeds.LastError, policies: policies.Err, policyProblems: policies.Problems, now: time.Now,
 	}
-	m.gauge("runecast_feed_age_seconds", "Age of the newest record of the vulnerability data in use; -1 where there is none.", func() float64 {
-		info, failure := e.feedInfo()
-		if failure != nil {
-			return -1
-		}
-		return seconds(info.Date, time.Now())
-	})
+	e.countFeed(m)
 	m.counter("runecast_decisions_unstored_total", "Decisions that could not be stored and are in the log alone.", func() float64 { return float64(recorder.Unstored()) })
-	m.counter("runecast_feeds_refused_total", "Feed indexes that were refused because they are damaged.", func() float64 { return float64(e.feeds.Refused()) })
 	reviewer := admission.NewReviewer(admission.ReviewerConfig{PullSecrets: secrets, Scanner: e.scanner, Metrics: m, Log: log, Platforms: config.Platforms, PublicURL: config.PublicURL})
 	handler := admission.NewHandler(admission.HandlerConfig{
-		Authorizer: authorizer{authenticator}, Policies: e.policies, Recorder: recorder, Metrics: m, Log: log, MaxInFlight: config.MaxInFlight, Reviewer: reviewer,
+		Authorizer: authorizer{authenticator}, Policies: policies, Recorder: recorder, Metrics: m, Log: log, MaxInFlight: config.MaxInFlight, Reviewer: reviewer,
 	})
 	auditor := auth.NewAuditLog(s, log, nil)
 	m.counter("runecast_audit_unstored_total", "Entries of the audit log that could not be stored and are in the log alone.", func() float64 { return float64(auditor.Unstored()) })
@@ -235,20 +233,19 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 	}
 	survey, told := newSurvey(config), web.Notices{Mailbox: s, Destinations: config.Notifications}
 	firstAdministrator(ctx, config, s, auditor, log)
-	sessions := auth.NewSessions(s, nil)
-	jobs := ui.NewJobs(s, reviewer, board, log, nil)
+	preview, jobs := impact.New(impact.Options{Store: s, Feeds: e.feeds, Busy: func() bool { return handler.InFlight() > 0 }}), ui.NewJobs(s, reviewer, board, log, nil)
 	rest := func(mux *http.ServeMux) { //nolint:contextcheck // each request has its own
 		description := web.Register(mux, web.Options{
-			Store: s, Policies: e.policies, Reviewer: reviewer, Recorder: recorder, Authenticator: authenticator, Auditor: auditor, Feed: e.feedInfo, Webhooks: survey, Notices: told, Version: buildVersion().Version, PublicURL: config.PublicURL, Log: log,
+			Store: s, Policies: policies, Preview: preview, Reviewer: reviewer, Recorder: recorder, Authenticator: authenticator, Auditor: auditor, Feed: e.feedInfo, Webhooks: survey, Notices: told, Version: buildVersion().Version, PublicURL: config.PublicURL, Log: log,
 		})
 		ui.Register(mux, ui.Options{
-			Store: s, Policies: e.policies, Jobs: jobs, Sessions: sessions, Webhooks: survey, Notices: told, Auditor: auditor, SingleSignOn: sso, API: description, Version: buildVersion().Version, Feed: e.feedInfo, Log: log,
+			Store: s, Policies: policies, Preview: preview, Jobs: jobs, Sessions: auth.NewSessions(s, nil), Webhooks: survey, Notices: told, Auditor: auditor, SingleSignOn: sso, API: description, Version: buildVersion().Version, Feed: e.feedInfo, Log: log,
 		})
 	}
 	if _, failure := e.feedInfo(); failure != nil {
 		log.WithError(failure).Warn("there is no vulnerability data: images are judged by the policies' onNoFeed until there is; see runecast feed --help")
 	}
-	loops := []func(context.Context) error{authenticator.Run, recorder.Run, e.feeds.Run}
+	loops := []func(context.Context) error{authenticator.Run, recorder.Run, policies.Run, e.feeds.Run}
 	updater, err := newUpdater(config, e.puller, e.feeds.Look, log)
 	if err != nil {
 		return nil, errors.Join(err, closeStore(s))
@@ -258,7 +255,7 @@ func newServer(ctx context.Context, config *Config, log *logrus.Logger) (*server
 		m.updates(updater)
 	}
 	again := rematch.New(rematch.Options{
-		Store: notices.flips(), Feeds: e.feeds, Policies: e.policies, Log: log, Flipped: m.Flipped, Busy: func() bool { return handler.InFlight() > 0 },
+		Store: notices.flips(), Feeds: e.feeds, Policies: policies, Log: log, Flipped: m.Flipped, Busy: func() bool { return handler.InFlight() > 0 },
 	})
 	keep := retention.New(retention.Options{
 		Store: s, Log: log, Pruned: m.Pruned, Decisions: days(config.DecisionRetentionDays), Flips: days(config.FlipRetentionDays), Audit: days(config.AuditRetentionDays), MaxFlips: config.MaxFlips,

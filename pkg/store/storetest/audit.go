@@ -20,6 +20,21 @@ func sampleEntry(n int) auth.AuditEntry {
 	}
 }
 
+func testAudit(t *testing.T, b Backend) {
+	t.Helper()
+	for name, test := range map[string]func(*testing.T, Backend){
+		"an entry comes back with every field": testAuditRoundTrip,
+		"it is listed in pages":                testAuditPages,
+		"it is filtered":                       testAuditFilters,
+		"old entries are pruned":               testPruneAudit,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, b)
+		})
+	}
+}
+
 func testAuditRoundTrip(t *testing.T, b Backend) {
 	t.Helper()
 	s := Open(t, b.New(t))

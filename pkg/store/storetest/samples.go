@@ -43,7 +43,7 @@ func Decision(n int) admission.Decision {
 	return admission.Decision{
 		ID: uuid.NewString(), ReviewUID: uuid.NewString(), At: when().Add(time.Duration(n) * time.Second), Duration: 123456789 * time.Nanosecond,
 		Trigger: admission.TriggerAdmission, PolicyID: "2", Policy: "No critical or high severity vulnerabilities with available fix",
-		Mode: policy.ModeEnforce, Verdict: policy.VerdictDeny, Allowed: true, Reason: "violation", Message: "Image scan\nfound “violations”",
+		PolicyRevision: "6f1c", Mode: policy.ModeEnforce, Verdict: policy.VerdictDeny, Allowed: true, Reason: "violation", Message: "Image scan\nfound “violations”",
 		Operation: "CREATE", Group: "apps", Kind: "Deployment", Namespace: "shop", Name: "web", User: "system:serviceaccount:ci:deployer",
 		Images: []admission.DecisionImage{
 			{

@@ -1,40 +1,13 @@
 package ui
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/runecast/runecast/pkg/auth"
-	"github.com/runecast/runecast/pkg/policy"
 )
-
-func (s *server) policies(w http.ResponseWriter, _ *http.Request, user *auth.User) error {
-	s.render(w, http.StatusOK, "policies", view{Title: "Policies", User: user, Data: s.Policies.List()})
-	return nil
-}
-
-func (s *server) policy(w http.ResponseWriter, r *http.Request, user *auth.User) error {
-	p, ok := s.Policies.Get(r.PathValue("id"))
-	if !ok {
-		return problem{http.StatusNotFound, "There is no policy of that id."}
-	}
-	var b bytes.Buffer
-	encoder := yaml.NewEncoder(&b)
-	encoder.SetIndent(2)
-	if err := errors.Join(encoder.Encode(p), encoder.Close()); err != nil {
-		return fmt.Errorf("write policy %s as YAML: %w", p.ID, err)
-	}
-	s.render(w, http.StatusOK, "policy", view{Title: p.Name, User: user, Data: struct {
-		*policy.Policy
-		YAML string
-	}{p, b.String()}})
-	return nil
-}
 
 type tokenRow struct {
 	auth.Token

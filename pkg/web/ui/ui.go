@@ -19,7 +19,8 @@ import (
 	"github.com/runecast/runecast/pkg/admission"
 	"github.com/runecast/runecast/pkg/advisory"
 	"github.com/runecast/runecast/pkg/auth"
-	"github.com/runecast/runecast/pkg/policy"
+	"github.com/runecast/runecast/pkg/impact"
+	"github.com/runecast/runecast/pkg/policy/live"
 	"github.com/runecast/runecast/pkg/scan"
 	"github.com/runecast/runecast/pkg/web"
 )
@@ -54,8 +55,9 @@ type Store interface {
 // Options is what the pages work with. All of it is required but SingleSignOn and Now. Whose a request is auth.AddressOf tells.
 type Options struct {
 	Store        Store
-	Policies     *policy.Set
-	Jobs         *Jobs // scans what people ask for
+	Policies     *live.Set
+	Preview      *impact.Previewer // what changes of policies would do
+	Jobs         *Jobs             // scans what people ask for
 	Sessions     *auth.Sessions
 	Webhooks     web.Webhooks
 	Notices      web.Notices
@@ -147,6 +149,16 @@ func (s *server) routes() []route {
 		{"GET /policies", auth.ActionRead, s.policies},
 		{"GET /policies/{id}", auth.ActionRead, s.policy},
 		{"GET /api", auth.ActionRead, s.api},
+		{"GET " + newPolicyPath, auth.ActionManage, s.newPolicyPage},
+		{"POST " + newPolicyPath, auth.ActionManage, s.newPolicy},
+		{"GET /policies/{id}/edit", auth.ActionManage, s.editPolicyPage},
+		{"POST /policies/{id}/edit", auth.ActionManage, s.editPolicy},
+		{"GET /policies/{id}/delete", auth.ActionManage, s.deletePolicyPage},
+		{"POST /policies/{id}/delete", auth.ActionManage, s.deletePolicy},
+		{"GET " + exemptionsPath, auth.ActionRead, s.exemptions},
+		{"GET " + exemptionsPath + "/new", auth.ActionManage, s.newExemptionPage},
+		{"POST " + exemptionsPath, auth.ActionManage, s.newExemption},
+		{"POST " + exemptionsPath + "/{id}/remove", auth.ActionManage, s.removeExemption},
 		{"GET /tokens", auth.ActionManage, s.tokens},
 		{"POST /tokens", auth.ActionManage, s.createToken},
 		{"POST /tokens/{id}/revoke", auth.ActionManage, s.revokeToken},
