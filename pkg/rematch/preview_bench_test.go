@@ -13,7 +13,7 @@ import (
 func BenchmarkPreview(b *testing.B) {
 	ix, known, isReal := benchIndex(b)
 	s := storetest.Open(b, storetest.SQLite().New(b))
-	fill(b, s, ix, newMaker(known))
+	fill(b, s, ix, newMaker(known), false)
 	if !isReal {
 		b.Log("there is no real data: the feed is made")
 	}

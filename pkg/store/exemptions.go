@@ -44,7 +44,7 @@ func (s *Store) queryExemptions(ctx context.Context, where string, args ...any) 
 	err = steadily(ctx, func() error {
 		list = nil
 		//nolint:gosec // where is one of our own texts
-		rows, failure := s.read.QueryContext(ctx, `SELECT id, policy_id, document, created_at, created_by, removed_at, removed_by FROM exemptions `+where, args...)
+		rows, failure := s.reader.QueryContext(ctx, `SELECT id, policy_id, document, created_at, created_by, removed_at, removed_by FROM exemptions `+where, args...)
 		if failure != nil {
 			return failure
 		}

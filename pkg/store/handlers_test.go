@@ -13,6 +13,7 @@ import (
 	"github.com/runecast/runecast/pkg/advisory"
 	"github.com/runecast/runecast/pkg/auth"
 	"github.com/runecast/runecast/pkg/policy"
+	"github.com/runecast/runecast/pkg/policy/live"
 	"github.com/runecast/runecast/pkg/store"
 	"github.com/runecast/runecast/pkg/store/storetest"
 	"github.com/runecast/runecast/pkg/web"
@@ -40,10 +41,11 @@ type site struct {
 
 func newSite(tb testing.TB, s *store.Store) *site {
 	tb.Helper()
-	policies, err := policy.NewSet(policy.BuiltInOptions{})
+	base, err := policy.NewSet(policy.BuiltInOptions{})
 	if err != nil {
 		tb.Fatal(err)
 	}
+	policies := live.New(live.Options{Base: base, Store: s, Log: storetest.Log()})
 	sessions := auth.NewSessions(s, time.Now)
 	const name, first, own = "bench", "the first password", "another password"
 	if _, err = auth.AddUser(tb.Context(), s, name, auth.RoleAdministrator, first); err != nil {

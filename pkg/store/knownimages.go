@@ -37,7 +37,7 @@ func (s *Store) walkImages(ctx context.Context, query *impact.Query, k *knownIma
 		c.add("d.policy_id = ?", key(query.PolicyID))
 	}
 	//nolint:gosec // made of our own texts and placeholders
-	rows, err := s.read.QueryContext(ctx, `SELECT i.digest, d.policy_id, i.reference, d.at, d.allowed AND d.triggered = '`+string(admission.TriggerAdmission)+`', d.namespace, d.kind, d.name
+	rows, err := s.reader.QueryContext(ctx, `SELECT i.digest, d.policy_id, i.reference, d.at, d.allowed AND d.triggered = '`+string(admission.TriggerAdmission)+`', d.namespace, d.kind, d.name
 		FROM decisions AS d JOIN decision_images AS i ON i.decision_id = d.id`+c.where()+` AND i.digest <> '' ORDER BY d.at DESC, d.id DESC, i.position`+
 		c.fill(` LIMIT ?`, maxWalk), c.args...)
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *Store) EachInventory(ctx context.Context, digests []string, fn func(dig
 		packed := map[string][]byte{}
 		err := steadily(ctx, func() error {
 			//nolint:gosec // placeholders alone
-			rows, err := s.read.QueryContext(ctx, `SELECT digest, document FROM inventories WHERE digest IN (`+placeList(0, len(part))+`)`, args...)
+			rows, err := s.reader.QueryContext(ctx, `SELECT digest, document FROM inventories WHERE digest IN (`+placeList(0, len(part))+`)`, args...)
 			if err != nil {
 				return err
 			}
@@ -145,7 +145,7 @@ func (s *Store) EachInventory(ctx context.Context, digests []string, fn func(dig
 func (s *Store) LastReview(ctx context.Context, policyID string) (time.Time, error) {
 	var at sql.NullInt64
 	err := steadily(ctx, func() error {
-		return s.read.QueryRowContext(ctx, `SELECT MAX(at) FROM decisions WHERE policy_id = $1 AND triggered = '`+string(admission.TriggerAdmission)+`'`, key(policyID)).Scan(&at)
+		return s.reader.QueryRowContext(ctx, `SELECT MAX(at) FROM decisions WHERE policy_id = $1 AND triggered = '`+string(admission.TriggerAdmission)+`'`, key(policyID)).Scan(&at)
 	})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("find the last review by policy %s: %w", policyID, err)

@@ -23,7 +23,7 @@ var errUnchanged = errors.New("nothing is changed")
 // PolicyCounter implements live.Store.
 func (s *Store) PolicyCounter(ctx context.Context) (counter int64, err error) {
 	err = steadily(ctx, func() error {
-		return s.read.QueryRowContext(ctx, `SELECT changes FROM policy_counter WHERE id = 1`).Scan(&counter)
+		return s.reader.QueryRowContext(ctx, `SELECT changes FROM policy_counter WHERE id = 1`).Scan(&counter)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("read the counter of policies: %w", err)
@@ -55,7 +55,7 @@ func (s *Store) changePolicies(ctx context.Context, change func(*sql.Tx) error) 
 func (s *Store) Policies(ctx context.Context) (list []live.Policy, err error) {
 	err = steadily(ctx, func() error {
 		list = nil
-		rows, failure := s.read.QueryContext(ctx, `SELECT id, document, version, created_at, created_by, updated_at, updated_by FROM policies WHERE NOT deleted`)
+		rows, failure := s.reader.QueryContext(ctx, `SELECT id, document, version, created_at, created_by, updated_at, updated_by FROM policies WHERE NOT deleted`)
 		if failure != nil {
 			return failure
 		}
@@ -168,7 +168,7 @@ func insertChange(ctx context.Context, tx *sql.Tx, p *live.Policy, version int64
 func (s *Store) PolicyChanges(ctx context.Context, id string) (list []live.Change, err error) {
 	err = steadily(ctx, func() error {
 		list = nil
-		rows, failure := s.read.QueryContext(ctx, `SELECT version, action, at, done_by, document FROM policy_changes WHERE policy_id = $1 ORDER BY version DESC LIMIT $2`, key(id), maxChanges)
+		rows, failure := s.reader.QueryContext(ctx, `SELECT version, action, at, done_by, document FROM policy_changes WHERE policy_id = $1 ORDER BY version DESC LIMIT $2`, key(id), maxChanges)
 		if failure != nil {
 			return failure
 		}
@@ -210,7 +210,7 @@ func (s *Store) PolicyText(ctx context.Context, revision string) (*live.Text, er
 	t := live.Text{Revision: revision}
 	var since int64
 	err := steadily(ctx, func() error {
-		return s.read.QueryRowContext(ctx, `SELECT policy_id, document, since FROM policy_texts WHERE revision = $1`, key(revision)).Scan(&t.PolicyID, &t.Document, &since)
+		return s.reader.QueryRowContext(ctx, `SELECT policy_id, document, since FROM policy_texts WHERE revision = $1`, key(revision)).Scan(&t.PolicyID, &t.Document, &since)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil //nolint:nilnil // missing is no error, as for reports

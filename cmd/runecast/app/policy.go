@@ -84,9 +84,9 @@ func findPolicy(set *policy.Set, id string) (*policy.Policy, error) {
 }
 
 func newPolicy(c *command) *cobra.Command {
-	cmd := &cobra.Command{Use: "policy", Short: "List and show policies", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "policy", Short: "List, show and check policies", Args: cobra.NoArgs}
 	addPolicyFlags(cmd.PersistentFlags())
-	cmd.AddCommand(newPolicyList(c), newPolicyShow(c))
+	cmd.AddCommand(newPolicyList(c), newPolicyShow(c), newPolicyValidate(c))
 	return cmd
 }
 

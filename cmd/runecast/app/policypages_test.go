@@ -157,3 +157,15 @@ func TestPolicyPages(t *testing.T) {
 	v.do(http.MethodGet, "/policies/shop", nil, 404)
 	v.do(http.MethodGet, "/audit?subject=shop", nil, 200, "policy created", "policy replaced", "policy deleted")
 }
+
+func TestPolicyValidate(t *testing.T) {
+	t.Parallel()
+	h := &home{t: t, dir: t.TempDir()}
+	file := write(t, filepath.Join(h.dir, "shop.yaml"), []byte(shopYAML))
+	code, out, errOut := h.run("policy", "validate", file)
+	want(t, code, out+errOut, 0, "shop", "Shop", "enforce")
+	code, out, errOut = h.runWith("id: 2\nname: x\nrules: [{severty: high}]\n", "policy", "validate", "-")
+	want(t, code, out+errOut, 2, "standard input:1:", "is the id of a built-in policy", "standard input:3:", "did you mean severity?")
+	code, out, errOut = h.run("policy", "validate", "none.yaml")
+	want(t, code, out+errOut, 2, "none.yaml")
+}
