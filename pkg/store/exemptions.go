@@ -43,7 +43,6 @@ func (s *Store) Exemption(ctx context.Context, id string) (*live.Exemption, erro
 func (s *Store) queryExemptions(ctx context.Context, where string, args ...any) (list []live.Exemption, err error) {
 	err = steadily(ctx, func() error {
 		list = nil
-		//nolint:gosec // where is one of our own texts
 		rows, failure := s.reader.QueryContext(ctx, `SELECT id, policy_id, document, created_at, created_by, removed_at, removed_by FROM exemptions `+where, args...)
 		if failure != nil {
 			return failure

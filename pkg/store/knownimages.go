@@ -36,7 +36,6 @@ func (s *Store) walkImages(ctx context.Context, query *impact.Query, k *knownIma
 	if query.PolicyID != "" {
 		c.add("d.policy_id = ?", key(query.PolicyID))
 	}
-	//nolint:gosec // made of our own texts and placeholders
 	rows, err := s.reader.QueryContext(ctx, `SELECT i.digest, d.policy_id, i.reference, d.at, d.allowed AND d.triggered = '`+string(admission.TriggerAdmission)+`', d.namespace, d.kind, d.name
 		FROM decisions AS d JOIN decision_images AS i ON i.decision_id = d.id`+c.where()+` AND i.digest <> '' ORDER BY d.at DESC, d.id DESC, i.position`+
 		c.fill(` LIMIT ?`, maxWalk), c.args...)
@@ -109,7 +108,6 @@ func (s *Store) EachInventory(ctx context.Context, digests []string, fn func(dig
 		}
 		packed := map[string][]byte{}
 		err := steadily(ctx, func() error {
-			//nolint:gosec // placeholders alone
 			rows, err := s.reader.QueryContext(ctx, `SELECT digest, document FROM inventories WHERE digest IN (`+placeList(0, len(part))+`)`, args...)
 			if err != nil {
 				return err
