@@ -38,6 +38,8 @@ func TestPages(t *testing.T) {
 		{"open a vulnerability", j.openVulnerability},
 		{"scan an image", j.scanImage},
 		{"try the REST interface", j.tryREST},
+		{"change a policy", j.changePolicy},
+		{"add an exemption", j.addExemption},
 		{"every page", j.pages},
 		{"keyboard", j.keyboard},
 	} {
@@ -140,6 +142,59 @@ func (j *journey) scanImage() {
 	j.quiet("scan an image")
 }
 
+// setText puts a text into a text area.
+func (j *journey) setText(text string) { j.run(chromedp.SetValue(chromedp.CSS("#text"), text)) }
+
+// changePolicy makes a policy that denies nothing, and edits it into one whose preview says what it is going to deny.
+func (j *journey) changePolicy() {
+	const lax = "id: shop\nname: Shop\nrules:\n  - ids: [CVE-2000-1]\n"
+	j.visit("/policies")
+	j.follow("New policy")
+	j.setText(strings.Replace(lax, "ids:", "idz:", 1))
+	j.refused("Preview", 422)
+	j.shows("unknown key")
+	j.setText(lax)
+	j.press("Preview")
+	j.shows("What it would do", "3 still allowed") // the fourth image has nothing that can be judged
+	j.press("Save")
+	if j.path() != "/policies/shop" {
+		j.t.Fatalf("a policy that was saved leads to %s", j.path())
+	}
+	j.inspect("policy-stored", "/policies/shop", j.axe)
+	j.visit("/policies/shop/edit")
+	j.setText(strings.Replace(lax, "ids: [CVE-2000-1]", "severity: critical", 1))
+	j.press("Preview")
+	j.shows("What it would do", "newly denied", "nginx:1.19")
+	j.picture("policy-preview")
+	j.press("Save")
+	j.shows("severity critical", "stored, version 2")
+	j.quiet("change a policy")
+}
+
+// addExemption excuses a vulnerability from the page of the scan that it denied, sees what that would change, and that it did.
+func (j *journey) addExemption() {
+	j.visit(j.scan + "?q=CVE-2021-3711&sort=package")
+	j.follow("Exempt")
+	for id, want := range map[string]string{"ids": "CVE-2021-3711", "image": j.s.vulnerable, "policy": "2"} {
+		if got := evaluate[string](j.tab, "document.querySelector('#"+id+"').value"); got != want {
+			j.t.Errorf("the form has %s %q, want %q", id, got, want)
+		}
+	}
+	j.run(chromedp.SetValue(chromedp.CSS("#ids"), "CVE-2021-3711, CVE-2021-3712"), chromedp.Clear(chromedp.CSS("#package")), chromedp.SendKeys(chromedp.CSS("#reason"), hostile))
+	j.press("Preview")
+	j.shows("1 newly allowed")
+	j.picture("exemption-preview")
+	j.press("Save")
+	until(j.t, "the review is allowed", func() bool { return strings.Contains(j.s.review(j.token, j.s.vulnerable), `"allowed":true`) })
+	until(j.t, "the newest scan of the image complies", func() bool {
+		j.visit("/scans?evaluation=yes&image=" + strings.ReplaceAll(j.s.vulnerable, ":", "%3A"))
+		return strings.Contains(j.text("tbody"), "K8s admission controller")
+	})
+	j.submit(chromedp.Click(chromedp.CSS("tbody a")))
+	j.shows("Compliant", "exempt: "+hostile)
+	j.quiet("add an exemption")
+}
+
 func (j *journey) pages() {
 	for _, page := range []struct{ name, path string }{
 		{"overview", "/"},
@@ -155,6 +210,10 @@ func (j *journey) pages() {
 		{"vulnerability", j.vuln},
 		{"policies", "/policies"},
 		{"policy", "/policies/2"},
+		{"policy-edit", "/policies/shop/edit"},
+		{"policy-delete", "/policies/shop/delete"},
+		{"exemptions", "/exemptions"},
+		{"exemption-new", "/exemptions/new?policy=2&id=CVE-2021-3711"},
 		{"webhooks", "/webhooks"},
 		{"notifications", "/notifications"},
 		{"tokens", "/tokens"},
@@ -178,7 +237,7 @@ func (j *journey) pages() {
 
 func (j *journey) keyboard() {
 	j.skips("/scans")
-	for _, path := range []string{"/", "/risk", "/vulnerabilities", "/scans", j.scan, j.vuln, "/policies", "/webhooks", "/notifications", "/tokens", "/users", "/audit"} {
+	for _, path := range []string{"/", "/risk", "/vulnerabilities", "/scans", j.scan, j.vuln, "/policies", "/policies/shop/edit", "/exemptions", "/exemptions/new", "/webhooks", "/notifications", "/tokens", "/users", "/audit"} {
 		j.walk(path)
 	}
 	j.look(360, "light")

@@ -199,3 +199,17 @@ func (b *tab) press(text string) {
 	b.t.Helper()
 	b.submit(chromedp.Click(fmt.Sprintf("//main//button[contains(., %q)]", text)))
 }
+
+// refused presses a button and expects an answer that says no, of which the browser complains.
+func (b *tab) refused(text string, code int64) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 40*time.Second)
+	defer cancel()
+	response, err := chromedp.RunResponse(ctx, chromedp.Click(fmt.Sprintf("//main//button[contains(., %q)]", text)))
+	if err != nil || response.Status != code {
+		b.t.Fatalf("%s is answered with %v (%v), want %d", text, response, err, code)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults = nil
+}
