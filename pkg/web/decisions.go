@@ -80,7 +80,7 @@ type decisionView struct {
 
 // decisionImage is what of a decision is about one image.
 type decisionImage struct {
-	imageAnswer
+	ImageAnswer
 	Verdict      string     `json:"verdict" enum:"allow,deny,unknown"`
 	FeedRevision string     `json:"feedRevision,omitempty"`
 	Exempted     []exempted `json:"exempted,omitempty" doc:"Violations that an exemption or a VEX statement took away"`
@@ -152,7 +152,7 @@ func viewDecision(d *admission.Decision) decisionView {
 	}
 	for i := range d.Images {
 		image := &d.Images[i]
-		out := decisionImage{imageAnswer: imageAnswerOf(image), Verdict: string(image.Verdict), FeedRevision: image.FeedRevision}
+		out := decisionImage{ImageAnswer: imageAnswerOf(image), Verdict: string(image.Verdict), FeedRevision: image.FeedRevision}
 		for j := range image.Exempted {
 			e := &image.Exempted[j]
 			out.Exempted = append(out.Exempted, exempted{Rule: e.Violation.Rule, Detail: e.Violation.Detail, Reason: e.Reason, Owner: e.Owner, Until: e.Until, VEX: e.VEX})

@@ -14,8 +14,8 @@ import (
 	"github.com/runecast/runecast/pkg/policy/live"
 )
 
-// exemptionBody is an exemption as it is given.
-type exemptionBody struct {
+// ExemptionBody is an exemption as it is given.
+type ExemptionBody struct {
 	PolicyID  string   `json:"policyId,omitempty" maxLength:"63" doc:"Of the policy that it is added to, read-only ones too; default: all policies"`
 	IDs       []string `json:"ids,omitempty" maxItems:"100" doc:"Vulnerabilities by any of their ids"`
 	Package   string   `json:"package,omitempty" maxLength:"512" doc:"Name of the installed or source package"`
@@ -27,7 +27,7 @@ type exemptionBody struct {
 	UntilFix  bool     `json:"untilFix,omitempty" doc:"It ends for a finding once a fixed version is known"`
 }
 
-func (b *exemptionBody) exemption() policy.Exemption {
+func (b *ExemptionBody) exemption() policy.Exemption {
 	return policy.Exemption{
 		IDs: b.IDs, Package: b.Package, Ecosystem: b.Ecosystem, Image: b.Image, Reason: b.Reason, Owner: b.Owner, Expires: b.Expires, UntilFix: b.UntilFix,
 	}
@@ -37,7 +37,7 @@ func (b *exemptionBody) exemption() policy.Exemption {
 type exemptionView struct {
 	ID     string `json:"id"`
 	Status string `json:"status" enum:"active,expired,removed,unusable"`
-	exemptionBody
+	ExemptionBody
 	CreatedAt time.Time `json:"createdAt"`
 	CreatedBy string    `json:"createdBy"`
 	RemovedAt time.Time `json:"removedAt,omitzero"`
@@ -47,7 +47,7 @@ type exemptionView struct {
 func (s *server) viewExemption(e *live.Exemption) exemptionView {
 	return exemptionView{
 		ID: e.ID, Status: string(e.StatusAt(s.Now())), CreatedAt: e.CreatedAt, CreatedBy: e.CreatedBy, RemovedAt: e.RemovedAt, RemovedBy: e.RemovedBy,
-		exemptionBody: exemptionBody{
+		ExemptionBody: ExemptionBody{
 			PolicyID: e.PolicyID, IDs: e.IDs, Package: e.Package, Ecosystem: e.Ecosystem, Image: e.Image, Reason: e.Reason, Owner: e.Owner, Expires: e.Expires, UntilFix: e.UntilFix,
 		},
 	}
@@ -134,7 +134,7 @@ func (s *server) getExemption(ctx context.Context, in *exemptionPath) (*exemptio
 	return &exemptionOutput{Body: s.viewExemption(e)}, nil
 }
 
-func (s *server) createExemption(ctx context.Context, in *struct{ Body exemptionBody }) (*exemptionOutput, error) {
+func (s *server) createExemption(ctx context.Context, in *struct{ Body ExemptionBody }) (*exemptionOutput, error) {
 	given := in.Body.exemption()
 	e, err := s.Policies.Exempt(ctx, s.who(ctx), in.Body.PolicyID, &given)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/runecast/runecast/pkg/policy/live"
 )
 
-// policySummary is a row of the list of policies.
-type policySummary struct {
+// PolicySummary is a row of the list of policies.
+type PolicySummary struct {
 	ID          string    `json:"id"`
 	Name        string    `json:"name"`
 	Description string    `json:"description,omitempty"`
@@ -36,13 +36,13 @@ type policySummary struct {
 
 type policyList struct {
 	Body struct {
-		Policies []policySummary `json:"policies"`
+		Policies []PolicySummary `json:"policies"`
 	}
 }
 
 // policyDetail is a policy as its file has it.
 type policyDetail struct {
-	policySummary
+	PolicySummary
 	CreatedAt time.Time `json:"createdAt,omitzero"`
 	CreatedBy string    `json:"createdBy,omitempty"`
 	Policy    any       `json:"policy" doc:"The policy in the form of its file, without the exemptions that were added; see the documentation of policies"`
@@ -78,9 +78,9 @@ func (s *server) registerPolicies(api huma.API) {
 	s.registerPreviews(api)
 }
 
-func summarizePolicy(e *live.Entry) policySummary {
+func summarizePolicy(e *live.Entry) PolicySummary {
 	p := e.Effective
-	row := policySummary{
+	row := PolicySummary{
 		ID: p.ID, Name: p.Name, Description: p.Description, Mode: string(p.Mode), ReadOnly: e.Stored == nil, Source: string(p.Source),
 		Rules: len(p.Rules), Exemptions: len(e.Defined.Exemptions) + len(e.Exemptions), Revision: p.Revision(), Problem: p.Unusable(),
 	}
@@ -93,7 +93,7 @@ func summarizePolicy(e *live.Entry) policySummary {
 func (s *server) listPolicies(context.Context, *struct{}) (*policyList, error) {
 	out := &policyList{}
 	all := s.Policies.Entries()
-	out.Body.Policies = make([]policySummary, 0, len(all))
+	out.Body.Policies = make([]PolicySummary, 0, len(all))
 	for _, e := range all {
 		out.Body.Policies = append(out.Body.Policies, summarizePolicy(e))
 	}
@@ -121,7 +121,7 @@ func (s *server) policyOutput(e *live.Entry) (*PolicyOutput, error) {
 	if err != nil {
 		return nil, s.internal("the policy cannot be written", err)
 	}
-	out := &PolicyOutput{Body: policyDetail{policySummary: summarizePolicy(e), Policy: e.Defined, YAML: text, Added: make([]string, 0, len(e.Exemptions))}}
+	out := &PolicyOutput{Body: policyDetail{PolicySummary: summarizePolicy(e), Policy: e.Defined, YAML: text, Added: make([]string, 0, len(e.Exemptions))}}
 	for i := range e.Exemptions {
 		out.Body.Added = append(out.Body.Added, e.Exemptions[i].ID)
 	}

@@ -48,7 +48,8 @@ type deletePolicy struct {
 
 type createdPolicy struct {
 	Location string `header:"Location"`
-	PolicyOutput
+	ETag     string `header:"ETag" doc:"The version of the policy, for If-Match"` //nolint:tagliatelle // its name in RFC 9110
+	Body     policyDetail
 }
 
 type deletedPolicy struct {
@@ -111,7 +112,7 @@ func (s *server) createPolicy(ctx context.Context, in *PolicyBody) (*createdPoli
 	if err != nil {
 		return nil, err
 	}
-	return &createdPolicy{Location: Prefix + "/policies/" + url.PathEscape(e.Defined.ID), PolicyOutput: *out}, nil
+	return &createdPolicy{Location: Prefix + "/policies/" + url.PathEscape(e.Defined.ID), ETag: out.ETag, Body: out.Body}, nil
 }
 
 func (s *server) replacePolicy(ctx context.Context, in *replacePolicy) (*PolicyOutput, error) {

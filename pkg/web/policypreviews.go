@@ -94,7 +94,7 @@ func (s *server) previewDeletion(ctx context.Context, in *previewDeletion) (*pre
 
 type previewExemption struct {
 	PreviewQuery
-	Body exemptionBody
+	Body ExemptionBody
 }
 
 func (s *server) previewExemption(ctx context.Context, in *previewExemption) (*previewOutput, error) {

@@ -67,7 +67,7 @@ func (s *server) listScans(ctx context.Context, in *listScans) (*scanPage, error
 		return nil, s.internal("the scans cannot be read", err)
 	}
 	out := &scanPage{}
-	out.Body.Next, out.Body.Scans = next, make([]scanSummary, 0, len(list))
+	out.Body.Next, out.Body.Scans = next, make([]ScanSummary, 0, len(list))
 	for i := range list {
 		out.Body.Scans = append(out.Body.Scans, summarize(&list[i]))
 	}

@@ -90,11 +90,11 @@ type scanAnswer struct {
 	PolicyName string        `json:"policyName"`
 	URL        string        `json:"url,omitempty" format:"uri" doc:"The page of the scan, where the server knows its own address (publicUrl)"`
 	Status     string        `json:"status" enum:"Success,Failed,Running" doc:"Running where an image is, else Failed where one is"`
-	Results    []imageAnswer `json:"results" doc:"In the order of imageNames"`
+	Results    []ImageAnswer `json:"results" doc:"In the order of imageNames"`
 }
 
-// imageAnswer is what of a scan is about one image.
-type imageAnswer struct {
+// ImageAnswer is what of a scan is about one image.
+type ImageAnswer struct {
 	ImageName       string      `json:"imageName"`
 	Digest          string      `json:"digest,omitempty"`
 	Platform        string      `json:"platform,omitempty"`
@@ -188,7 +188,7 @@ func checkReferences(names []string) ([]string, error) {
 func (s *server) answer(d *admission.Decision) *scanAnswer {
 	answer := &scanAnswer{
 		ID: d.ID, Complies: d.Verdict == policy.VerdictAllow, PolicyID: d.PolicyID, PolicyName: d.Policy,
-		Status: StatusOf(d), URL: admission.ScanURL(s.PublicURL, d.ID), Results: make([]imageAnswer, 0, len(d.Images)),
+		Status: StatusOf(d), URL: admission.ScanURL(s.PublicURL, d.ID), Results: make([]ImageAnswer, 0, len(d.Images)),
 	}
 	for i := range d.Images {
 		answer.Results = append(answer.Results, imageAnswerOf(&d.Images[i]))
@@ -220,8 +220,8 @@ func statusOf(outcome policy.Outcome) string {
 	return StatusFailed
 }
 
-func imageAnswerOf(image *admission.DecisionImage) imageAnswer {
-	answer := imageAnswer{
+func imageAnswerOf(image *admission.DecisionImage) ImageAnswer {
+	answer := ImageAnswer{
 		ImageName: image.Reference, Digest: image.Digest, Platform: image.Platform, Cause: image.Cause, Vulnerabilities: image.Counts,
 		Complies: image.Verdict == policy.VerdictAllow, Violated: image.Violated, Status: ImageStatus(image),
 	}

@@ -18,8 +18,8 @@ import (
 	"github.com/runecast/runecast/pkg/scan"
 )
 
-// scanSummary is a row of the list of scans.
-type scanSummary struct {
+// ScanSummary is a row of the list of scans.
+type ScanSummary struct {
 	ID        string    `json:"id"`
 	Triggered time.Time `json:"triggered"`
 	Trigger   string    `json:"triggerType"`
@@ -39,19 +39,19 @@ type scanSummary struct {
 
 // scanDetail is one scan.
 type scanDetail struct {
-	scanSummary
+	ScanSummary
 	Mode      string        `json:"mode"`
 	Verdict   string        `json:"verdict" enum:"allow,deny,unknown"`
 	Message   string        `json:"message,omitempty" doc:"The denial's text"`
 	Operation string        `json:"operation,omitempty"`
 	Group     string        `json:"group,omitempty"`
 	Seconds   float64       `json:"seconds" doc:"Until it was answered"`
-	Results   []imageAnswer `json:"results"`
+	Results   []ImageAnswer `json:"results"`
 }
 
 type scanPage struct {
 	Body struct {
-		Scans []scanSummary `json:"scans" doc:"Newest first"`
+		Scans []ScanSummary `json:"scans" doc:"Newest first"`
 		Next  string        `json:"nextCursor,omitempty" doc:"Of the next page; not there after the last"`
 	}
 }
@@ -99,8 +99,8 @@ func (s *server) registerScans(api huma.API) {
 	huma.Register(api, bill, s.inventory)
 }
 
-func summarize(d *admission.Decision) scanSummary {
-	row := scanSummary{
+func summarize(d *admission.Decision) ScanSummary {
+	row := ScanSummary{
 		ID: d.ID, Triggered: d.At, Trigger: string(d.Trigger), Status: StatusOf(d), PolicyID: d.PolicyID, Policy: d.Policy,
 		Complies: d.Verdict == policy.VerdictAllow, Allowed: d.Allowed, Reason: d.Reason,
 		Counts: d.Counts(), Kind: d.Kind, Namespace: d.Namespace, Name: d.Name, User: d.User, Images: make([]string, 0, len(d.Images)),
@@ -154,8 +154,8 @@ func (s *server) getScan(ctx context.Context, in *scanID) (*struct{ Body scanDet
 		return nil, err
 	}
 	detail := scanDetail{
-		scanSummary: summarize(d), Mode: string(d.Mode), Verdict: string(d.Verdict), Message: d.Message,
-		Operation: d.Operation, Group: d.Group, Seconds: d.Duration.Seconds(), Results: make([]imageAnswer, 0, len(d.Images)),
+		ScanSummary: summarize(d), Mode: string(d.Mode), Verdict: string(d.Verdict), Message: d.Message,
+		Operation: d.Operation, Group: d.Group, Seconds: d.Duration.Seconds(), Results: make([]ImageAnswer, 0, len(d.Images)),
 	}
 	for i := range d.Images {
 		detail.Results = append(detail.Results, imageAnswerOf(&d.Images[i]))

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -97,6 +98,7 @@ func Register(mux *http.ServeMux, options Options) *huma.OpenAPI { //nolint:gocr
 	}
 	api := humago.New(mux, config)
 	api.UseMiddleware(s.harden)
+	mux.HandleFunc(Prefix+"/", s.nothing)
 	s.registerScanRequests(api)
 	s.registerScans(api)
 	s.registerVulnerabilities(api)
@@ -119,12 +121,28 @@ func (s *server) harden(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
+// nothing answers what no endpoint does.
+func (s *server) nothing(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusNotFound)
+	problem := huma.ErrorModel{Status: http.StatusNotFound, Title: http.StatusText(http.StatusNotFound), Detail: "there is no such endpoint, or it does not take " + r.Method + ": see " + Prefix + "/openapi.json"}
+	if err := json.NewEncoder(w).Encode(&problem); err != nil {
+		s.Log.WithError(err).Debug("an answer could not be written")
+	}
+}
+
 // operation describes an endpoint; every one needs a token that may do the action.
 func operation(method, path, id, summary string) huma.Operation {
-	return huma.Operation{
+	o := huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, Security: []map[string][]string{{"token": {}}},
-		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}, MaxBodyBytes: maxBody,
+		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusInternalServerError, http.StatusServiceUnavailable}, MaxBodyBytes: maxBody,
 	}
+	if method == http.MethodPost || method == http.MethodPut { // a body that cannot be read
+		o.Errors = append(o.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	return o
 }
 
 const maxBody = 1 << 20 // bytes of a request

@@ -37,6 +37,9 @@ func BenchmarkServeReview(b *testing.B) {
 		{"denied", h.vulnerable, served.address, served.client},
 	} {
 		b.Run(test.name, func(b *testing.B) {
+			if held, ok := test.client.Transport.(held); ok { // reviews go past it
+				test.client = &http.Client{Transport: held.next}
+			}
 			if transport, ok := test.client.Transport.(*http.Transport); ok {
 				transport.MaxIdleConnsPerHost = 25
 			}

@@ -114,7 +114,7 @@ func TestFeedIsSwappedUnderReviews(t *testing.T) {
 	code, _, errOut := h.run("feed", "pull", p.reference)
 	want(t, code, errOut, 0)
 	s := h.serve("--feed-url", p.reference, "--feed-update-interval", "20ms")
-	s.client.Transport.(*http.Transport).MaxIdleConnsPerHost = 12 //nolint:errcheck // it is one
+	s.client.Transport.(held).next.MaxIdleConnsPerHost = 12 //nolint:errcheck // it is one
 	r := &reviewers{s: s, image: h.vulnerable}
 	for range 12 {
 		r.group.Go(r.run)

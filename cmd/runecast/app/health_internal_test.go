@@ -31,6 +31,8 @@ func TestReadiness(t *testing.T) {
 		{"tokens are old", func(h *health) { h.tokens = func() error { return broken } }, http.StatusOK, []string{`"status": "degraded"`, "it broke"}},
 		{"the store cannot be written", func(h *health) { h.writable = func(context.Context) error { return broken } }, http.StatusOK, []string{`"status": "degraded"`, `"name": "store"`, "it broke"}},
 		{"a decision was not stored", func(h *health) { h.recorded = func() error { return broken } }, http.StatusOK, []string{`"status": "degraded"`, "it broke"}},
+		{"policies cannot be read", func(h *health) { h.policies = func() error { return broken } }, http.StatusOK, []string{`"status": "degraded"`, `"name": "policies"`, "the last known policies hold: it broke"}},
+		{"a stored policy cannot be used", func(h *health) { h.policyProblems = func() []string { return []string{"policy shop: no"} } }, http.StatusOK, []string{`"status": "degraded"`, "policy shop: no"}},
 		{"no feed", func(h *health) { h.feed = func() (advisory.Info, error) { return advisory.Info{}, broken } }, http.StatusOK, []string{`"status": "degraded"`, "it broke"}},
 		{"a damaged feed came", func(h *health) { h.feedErr = func() error { return broken } }, http.StatusOK, []string{`"status": "degraded"`, `"name": "feed update"`, "it broke"}},
 	}
@@ -41,6 +43,7 @@ func TestReadiness(t *testing.T) {
 			h := &health{
 				loaded: func() bool { return true }, tokens: func() error { return nil }, writable: func(context.Context) error { return nil },
 				recorded: func() error { return nil }, feedErr: func() error { return nil },
+				policies: func() error { return nil }, policyProblems: func() []string { return nil },
 				feed: func() (advisory.Info, error) { return advisory.Info{Date: date, Advisories: 7}, nil },
 				now:  func() time.Time { return date.Add(80 * time.Hour) },
 			}

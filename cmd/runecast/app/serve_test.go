@@ -31,6 +31,7 @@ type served struct {
 	home    *home
 	log     *logBuffer
 	stop    func() int
+	api     *contract
 }
 
 type logBuffer struct {
@@ -68,7 +69,7 @@ func until(tb testing.TB, what string, ok func() bool) {
 func (h *home) serve(args ...string) *served {
 	h.t.Helper()
 	_, token, _ := h.run("token", "create", "--name", "test", "--quiet")
-	s := &served{t: h.t, token: strings.TrimSpace(token), home: h, log: &logBuffer{}}
+	s := &served{api: new(contract), t: h.t, token: strings.TrimSpace(token), home: h, log: &logBuffer{}}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(h.t.Context()))
 	code := make(chan int, 1)
 	go func() {
@@ -94,7 +95,7 @@ func (h *home) serve(args ...string) *served {
 		roots.AppendCertsFromPEM(ca)
 	}
 	s.client = &http.Client{
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}},
+		Transport:     held{&http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}, s},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	h.t.Cleanup(s.client.CloseIdleConnections)

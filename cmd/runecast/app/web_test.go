@@ -130,6 +130,7 @@ func TestScanRequestRefusals(t *testing.T) {
 		{http.MethodPost, "/rc2/api/v2/images-scan-requests", image + "}", "", 401, "show an API token"},
 		{http.MethodPost, "/rc2/api/v2/images-scan-requests", image + "}", "Bearer nonsense", 401, "show an API token"},
 		{http.MethodPost, "/rc2/api/v2/images-scan-requests", image + "}", review, 403, "may not request image scans"},
+		{http.MethodGet, "/api/v1/nothing", "", s.token, 404, "there is no such endpoint"},
 		{http.MethodGet, "/api/v1/scans/1", "", review, 403, "may not read decisions"},
 		{http.MethodGet, "/api/v1/scans/1/images/0/findings", "", review, 403, "may not read decisions"},
 		{http.MethodGet, "/api/v1/scans/1/images/0/inventory", "", review, 403, "may not read decisions"},
