@@ -57,7 +57,7 @@ func (s *Store) overview(ctx context.Context, q *web.OverviewQuery) (*web.Overvi
 	since := floor(q.Now.UnixMicro(), microsPerDay) - deniedSpan
 	for kind, into := range map[string]*[]web.DeniedCount{deniedRule: &o.Rules, deniedVulnerability: &o.Vulnerabilities, deniedPackage: &o.Packages} {
 		var err error
-		if *into, err = s.deniedList.of(deniedQuery{kind, since, q.Top}, func() ([]web.DeniedCount, error) { return s.denied(ctx, kind, since, q.Top) }); err != nil {
+		if *into, err = s.deniedList.of(ctx, deniedQuery{kind, since, q.Top}, s.denied(kind, since, q.Top)); err != nil {
 			return nil, err
 		}
 	}
@@ -116,19 +116,21 @@ func count(c *web.VerdictCounts, verdict policy.Verdict, scans int) {
 	}
 }
 
-// denied lists what denied most scans since a day.
-func (s *Store) denied(ctx context.Context, kind string, since int64, top int) ([]web.DeniedCount, error) {
-	list := []web.DeniedCount{}
-	err := s.each(ctx, `SELECT name, CAST(SUM(scans) AS BIGINT) AS sum FROM denials WHERE kind = $1 AND day >= $2
-		GROUP BY name ORDER BY sum DESC, name LIMIT $3`, []any{kind, since, top}, func(rows *sql.Rows) error {
-		var c web.DeniedCount
-		if failure := rows.Scan(&c.Name, &c.Scans); failure != nil {
-			return failure
-		}
-		list = append(list, c)
-		return nil
-	})
-	return list, err
+// denied reads what denied most scans since a day.
+func (s *Store) denied(kind string, since int64, top int) deniedRead {
+	return func(ctx context.Context) (list []web.DeniedCount, summed int64, err error) {
+		list = []web.DeniedCount{}
+		err = s.each(ctx, `SELECT name, CAST(SUM(scans) AS BIGINT) AS total, CAST(SUM(COUNT(*)) OVER () AS BIGINT) AS summed FROM denials WHERE kind = $1 AND day >= $2
+			GROUP BY name ORDER BY total DESC, name LIMIT $3`, []any{kind, since, top}, func(rows *sql.Rows) error {
+			var c web.DeniedCount
+			if failure := rows.Scan(&c.Name, &c.Scans, &summed); failure != nil {
+				return failure
+			}
+			list = append(list, c)
+			return nil
+		})
+		return list, summed, err
+	}
 }
 
 // ImagesAtRisk implements web.OverviewStore.
