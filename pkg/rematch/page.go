@@ -14,7 +14,7 @@ import (
 const (
 	maxPause = 10 * time.Millisecond // before one inventory, so that a run comes to its end under any load
 	pauseFor = time.Millisecond      // until the next question whether reviews are under way
-	// keptTogether is how many reports' findings are stored in one transaction, and are in memory until then.
+	// keptTogether is how many reports' findings are stored in one transaction. Twice as many are in memory at most.
 	keptTogether = 16
 )
 
@@ -25,7 +25,7 @@ func workers() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 func (r *run) page(ctx context.Context, page []Stored) ([]Flip, error) {
 	flips, read := make([][]Flip, len(page)), make([]bool, len(page))
 	both, bothCtx := errgroup.WithContext(ctx)
-	reports := make(chan *scan.Report)
+	reports := make(chan *scan.Report, keptTogether) // matching goes on while the ones of before are stored
 	both.Go(func() error { return r.keep(bothCtx, reports) })
 	both.Go(func() error {
 		defer close(reports)

@@ -102,7 +102,7 @@ func eachRow(rows *sql.Rows, fn func(*sql.Rows) error) error {
 // rowsOf runs a statement for many rows of values, some at a time: $rows in it becomes ($1, $2), ($3, $4). types are what the columns
 // are cast to, "" for none: PostgreSQL takes the values of a list that no table gives types for texts.
 func (tx *transaction) rowsOf(ctx context.Context, statement string, types []string, values [][]any) error {
-	for part := range parts(values) {
+	for part := range tx.parts(values) {
 		query, args := valuesOf(statement, types, part)
 		if _, err := tx.exec(ctx, query, args...); err != nil {
 			return err
@@ -113,7 +113,7 @@ func (tx *transaction) rowsOf(ctx context.Context, statement string, types []str
 
 // eachOf is rowsOf for a statement that gives rows, and calls fn for them.
 func (tx *transaction) eachOf(ctx context.Context, statement string, types []string, values [][]any, fn func(*sql.Rows) error) error {
-	for part := range parts(values) {
+	for part := range tx.parts(values) {
 		query, args := valuesOf(statement, types, part)
 		if err := tx.each(ctx, query, args, fn); err != nil {
 			return err
@@ -122,12 +122,17 @@ func (tx *transaction) eachOf(ctx context.Context, statement string, types []str
 	return nil
 }
 
-// parts cuts rows into parts of few lengths, so that few statements are kept.
-func parts(values [][]any) iter.Seq[[][]any] {
+// parts cuts rows into parts of few lengths, so that few statements are kept. They are shorter on SQLite, whose driver looks each value's
+// name up in a list of all of the statement's.
+func (tx *transaction) parts(values [][]any) iter.Seq[[][]any] {
+	lengths := []int{32, 8}
+	if tx.dialect == dialectPostgres {
+		lengths = []int{maxRows, 32, 8}
+	}
 	return func(yield func([][]any) bool) {
 		for len(values) > 0 {
 			n := 1
-			for _, length := range []int{maxRows, 32, 8} {
+			for _, length := range lengths {
 				if length <= len(values) {
 					n = length
 					break
