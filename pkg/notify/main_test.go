@@ -1,7 +1,6 @@
 package notify_test
 
 import (
-	"fmt"
 	"os"
 	"testing"
 
@@ -11,11 +10,4 @@ import (
 // postgres is the server that this package's tests share; the first that needs it starts it.
 var postgres storetest.Postgres
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := postgres.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
-		code = max(code, 1)
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(postgres.Run(m)) }

@@ -8,7 +8,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/runecast/runecast/pkg/admission"
-	"github.com/runecast/runecast/pkg/auth"
 	"github.com/runecast/runecast/pkg/policy"
 )
 
@@ -104,12 +103,7 @@ type decisionPage struct {
 }
 
 func (s *server) registerDecisions(api huma.API) {
-	read := func(path, id, summary string) huma.Operation {
-		o := operation(http.MethodGet, Prefix+path, id, summary)
-		o.Tags, o.Middlewares = []string{"decisions"}, s.allow(api, auth.ActionRead)
-		o.Errors = append(o.Errors, http.StatusNotFound, http.StatusUnprocessableEntity)
-		return o
-	}
+	read := s.reads(api, "decisions", http.StatusNotFound, http.StatusUnprocessableEntity)
 	huma.Register(api, read("/decisions", "list-decisions", "List what was decided and why, newest first"), s.listDecisions)
 	huma.Register(api, read("/decisions/{id}", "get-decision", "One decision"), s.getDecision)
 }

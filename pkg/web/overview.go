@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-
-	"github.com/runecast/runecast/pkg/auth"
 )
 
 type getOverview struct {
@@ -39,12 +37,7 @@ type riskPage struct {
 }
 
 func (s *server) registerOverview(api huma.API) {
-	read := func(path, id, summary string) huma.Operation {
-		o := operation(http.MethodGet, Prefix+path, id, summary)
-		o.Tags, o.Middlewares = []string{"overview"}, s.allow(api, auth.ActionRead)
-		o.Errors = append(o.Errors, http.StatusUnprocessableEntity)
-		return o
-	}
+	read := s.reads(api, "overview", http.StatusUnprocessableEntity)
 	huma.Register(api, read("/overview", "get-overview", "The numbers of the Overview"), s.getOverview)
 	huma.Register(api, read("/images-at-risk", "list-images-at-risk", "List the images that were let in and would not be now"), s.listRisks)
 }

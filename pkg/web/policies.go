@@ -12,7 +12,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/runecast/runecast/pkg/auth"
 	"github.com/runecast/runecast/pkg/policy"
 	"github.com/runecast/runecast/pkg/policy/live"
 )
@@ -62,11 +61,7 @@ type PolicyPath struct {
 }
 
 func (s *server) registerPolicies(api huma.API) {
-	read := func(path, id, summary string) huma.Operation {
-		o := operation(http.MethodGet, Prefix+path, id, summary)
-		o.Tags, o.Middlewares, o.Errors = []string{"policies"}, s.allow(api, auth.ActionRead), append(o.Errors, http.StatusNotFound)
-		return o
-	}
+	read := s.reads(api, "policies", http.StatusNotFound)
 	huma.Register(api, read("/policies", "list-policies", "List the policies"), s.listPolicies)
 	huma.Register(api, read("/policies/{id}", "get-policy", "One policy"), s.getPolicy)
 	text := read("/policies/{id}/yaml", "get-policy-yaml", "The text of a policy, as YAML")

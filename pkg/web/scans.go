@@ -11,7 +11,6 @@ import (
 
 	"github.com/runecast/runecast/pkg/admission"
 	"github.com/runecast/runecast/pkg/advisory"
-	"github.com/runecast/runecast/pkg/auth"
 	"github.com/runecast/runecast/pkg/export"
 	"github.com/runecast/runecast/pkg/lifecycle"
 	"github.com/runecast/runecast/pkg/policy"
@@ -83,12 +82,7 @@ type findingsOutput struct {
 }
 
 func (s *server) registerScans(api huma.API) {
-	read := func(path, id, summary string) huma.Operation {
-		o := operation(http.MethodGet, Prefix+path, id, summary)
-		o.Tags, o.Middlewares = []string{"scans"}, s.allow(api, auth.ActionRead)
-		o.Errors = append(o.Errors, http.StatusNotFound, http.StatusUnprocessableEntity)
-		return o
-	}
+	read := s.reads(api, "scans", http.StatusNotFound, http.StatusUnprocessableEntity)
 	huma.Register(api, read("/scans", "list-scans", "List scans, newest first"), s.listScans)
 	huma.Register(api, read("/scans/{id}", "get-scan", "One scan with its results"), s.getScan)
 	huma.Register(api, read("/scans/{id}/images/{image}/findings", "get-findings", "All findings of an image of a scan"), s.findings)

@@ -8,7 +8,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/runecast/runecast/pkg/advisory"
-	"github.com/runecast/runecast/pkg/auth"
 )
 
 type listVulnerabilities struct {
@@ -48,12 +47,7 @@ type vulnerabilityDetail struct {
 }
 
 func (s *server) registerVulnerabilities(api huma.API) {
-	read := func(path, id, summary string) huma.Operation {
-		o := operation(http.MethodGet, Prefix+path, id, summary)
-		o.Tags, o.Middlewares = []string{"vulnerabilities"}, s.allow(api, auth.ActionRead)
-		o.Errors = append(o.Errors, http.StatusUnprocessableEntity)
-		return o
-	}
+	read := s.reads(api, "vulnerabilities", http.StatusUnprocessableEntity)
 	huma.Register(api, read("/vulnerabilities", "list-vulnerabilities", "List the vulnerabilities of all images"), s.listVulnerabilities)
 	one := read("/vulnerabilities/{id}", "get-vulnerability", "One vulnerability with the images that have it")
 	one.Errors = append(one.Errors, http.StatusNotFound)

@@ -145,6 +145,16 @@ func operation(method, path, id, summary string) huma.Operation {
 	return o
 }
 
+// reads describes endpoints of one tag that whoever may read may ask, with the errors that they have beside those of all.
+func (s *server) reads(api huma.API, tag string, errs ...int) func(path, id, summary string) huma.Operation {
+	return func(path, id, summary string) huma.Operation {
+		o := operation(http.MethodGet, Prefix+path, id, summary)
+		o.Tags, o.Middlewares = []string{tag}, s.allow(api, auth.ActionRead)
+		o.Errors = append(o.Errors, errs...)
+		return o
+	}
+}
+
 const maxBody = 1 << 20 // bytes of a request
 
 // principalKey is the key of the caller in a request's context.

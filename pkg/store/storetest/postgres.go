@@ -101,6 +101,16 @@ func (p *Postgres) NewDatabase(tb testing.TB) string {
 	return own.String()
 }
 
+// Run runs a package's tests, then stops the server that they may have started, and gives the process's exit code.
+func (p *Postgres) Run(m *testing.M) int {
+	code := m.Run()
+	if err := p.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
+		code = max(code, 1)
+	}
+	return code
+}
+
 // Stop ends the server, where it is ours, and removes its data.
 func (p *Postgres) Stop() error {
 	if p.stdin == nil {
